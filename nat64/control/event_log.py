@@ -1,0 +1,30 @@
+"""The event log: one line an event on standard error, ``key=value``, for journald, syslog or a terminal."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Final
+
+from logfmter import Logfmter
+
+_LEVEL_AND_EVENT: Final = {"level": "levelname"}
+
+
+def start(level: int = logging.INFO) -> None:
+    """Send every logger's events of `level` and above to standard error.
+
+    An event is ``log.info("lease made", extra={"host": host})`` and becomes
+    ``level=INFO msg="lease made" host=2001:db8::1``. Time stamps are left to who collects the lines, except on
+    a terminal.
+    """
+    keys = ["level"]
+    mapping = dict(_LEVEL_AND_EVENT)
+    if sys.stderr.isatty():
+        keys.insert(0, "at")
+        mapping["at"] = "asctime"
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Logfmter(keys=keys, mapping=mapping))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)

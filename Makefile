@@ -1,0 +1,92 @@
+# Every command of the project. `make` alone lists them.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+PYTHON_SOURCES := nat64 lab packaging tests
+BUNDLE := roles/bundle/files/nat64-bundle.tar.gz
+SHELL_SCRIPTS := packaging/setup .ci/run
+
+## Show the main job: a gateway, a host without IPv4, and the IPv4-only server it reaches (root)
+.PHONY: demo
+demo: setup bundle
+	@$(BIN)/python -m lab demo
+
+## Take down a demo that was kept or was killed
+.PHONY: demo-down
+demo-down: setup
+	@$(BIN)/python -m lab down
+
+## Remove the lab's cache of root file systems
+.PHONY: clean-cache
+clean-cache: setup
+	@$(BIN)/python -m lab clean-cache
+
+## Make .venv with nat64d, dns64d, nat64ctl, ansible-playbook and molecule, and install what the lab needs
+.PHONY: setup
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: pyproject.toml packaging/setup lab/requirements-debian.txt
+	@packaging/setup ansible build
+	@touch $@
+
+## The same with all that tests and checks need
+.PHONY: setup-dev
+setup-dev: $(VENV)/.ready-dev
+
+$(VENV)/.ready-dev: pyproject.toml packaging/setup lab/requirements-debian.txt
+	@packaging/setup dev
+	@touch $(VENV)/.ready $@
+
+## Build the bundle that the role `bundle` carries to hosts
+.PHONY: bundle
+bundle: setup
+	@$(BIN)/python packaging/build_bundle.py
+
+## Lock the bundle's dependencies anew, with hashes
+.PHONY: lock
+lock: setup
+	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options \
+	  --output-file packaging/bundle.lock pyproject.toml
+
+## Run all checks and tests (root; under 30 minutes on 2 cores)
+.PHONY: test
+test: lint unit lab molecule
+
+## What takes too long for `make test`
+.PHONY: test-all
+test-all: test
+
+## Style, types, roles, scripts
+.PHONY: lint
+lint: setup-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/yamllint --strict .
+	$(BIN)/ansible-lint --offline
+	$(BIN)/shellcheck $(SHELL_SCRIPTS)
+
+## What decides, without root or network
+.PHONY: unit
+unit: setup-dev bundle
+	$(BIN)/pytest -n auto tests/unit
+
+## The real daemons in network namespaces (root)
+.PHONY: lab
+lab: setup-dev
+	$(BIN)/pytest tests/lab
+
+## The whole gateway on a booted Debian: converge, idempotence, verify, restarts and a reboot (root)
+.PHONY: molecule
+molecule: setup-dev bundle
+	$(BIN)/molecule test --all
+
+.PHONY: help
+help:
+	@awk '/^## /{text=substr($$0,4)} /^\.PHONY:/{if(text){printf "  make %-13s %s\n",$$2,text; text=""}}' $(MAKEFILE_LIST)

@@ -110,7 +110,7 @@ def directives(text: str, file: str, *, inline_comment: str) -> Iterator[Directi
     `inline_comment` holds the characters that begin a comment anywhere in a line (totd: ``#;``). With an
     empty string a ``#`` begins a comment only at the start of a word (TAYGA).
     """
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         for mark in inline_comment:
             line = line.partition(mark)[0]  # noqa: PLW2901 - the line without its comment is the line
         words: list[str] = []

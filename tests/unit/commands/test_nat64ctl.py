@@ -1,0 +1,113 @@
+"""nat64ctl as its user meets it; the daemons' side is played by a real control server."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nat64.commands import nat64ctl
+from nat64.control.protocol import Access, Command, CommandFailed, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    Serve = Callable[[Path, Mapping[str, Command]], AbstractContextManager[None]]
+
+STATUS: Result = {
+    "daemon": "nat64d",
+    "version": "1.2.3",
+    "started": time.time() - 60,
+    "prefixes": ["64:ff9b::/96"],
+    "pool": {"network": "192.168.240.0/20", "leased": 1},
+}
+HOSTS = [
+    {"host": "2001:db8::1", "address": "192.168.240.7", "kind": "dynamic", "last_used": time.time()},
+    {"host": "2001:db8::2", "address": "192.0.2.2", "kind": "static", "last_used": None},
+]
+MISTAKE = "/etc/nat64/nat64.conf:3: unknown directive 'prefxi'; did you mean 'prefix'?"
+
+
+def _refuse(_arguments: Mapping[str, object]) -> Result:
+    raise CommandFailed(MISTAKE)
+
+
+COMMANDS = {
+    "status": Command(Access.READ, lambda _arguments: STATUS),
+    "hosts": Command(Access.READ, lambda _arguments: {"rows": HOSTS}),
+    "check-config": Command(Access.READ, lambda _arguments: {"mistakes": [MISTAKE], "warnings": []}),
+    "reload": Command(Access.CHANGE, _refuse),
+}
+
+
+@pytest.fixture
+def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, serve_control: Serve) -> Iterator[Path]:
+    """Serve as nat64d where nat64ctl looks for it; no dns64d runs."""
+    path = tmp_path / "nat64d.sock"
+    monkeypatch.setattr(nat64ctl, "SOCKETS", {"nat64d": path, "dns64d": tmp_path / "dns64d.sock"})
+    with serve_control(path, COMMANDS):
+        yield path
+
+
+@pytest.mark.usefixtures("daemon")
+def test_status_tells_of_one_daemon_and_that_the_other_does_not_run(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert nat64ctl.main(["status"]) == 1
+
+    out, err = capsys.readouterr()
+    assert out.splitlines()[0] == "nat64d 1.2.3"
+    assert "64:ff9b::/96" in out
+    assert "network 192.168.240.0/20, leased 1" in out
+    assert "dns64d: no daemon listens on" in err
+
+
+@pytest.mark.usefixtures("daemon")
+def test_status_as_json_is_what_the_daemon_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert nat64ctl.main(["status", "nat64d", "--json"]) == 0
+
+    assert json.loads(capsys.readouterr().out) == {"nat64d": STATUS}
+
+
+@pytest.mark.usefixtures("daemon")
+def test_hosts_lists_leases_and_maps(capsys: pytest.CaptureFixture[str]) -> None:
+    assert nat64ctl.main(["hosts"]) == 0
+
+    heading, dynamic, static = capsys.readouterr().out.splitlines()
+    assert heading.split()[:3] == ["HOST", "ADDRESS", "KIND"]
+    assert dynamic.split()[:3] == ["2001:db8::1", "192.168.240.7", "dynamic"]
+    assert static.split() == ["2001:db8::2", "192.0.2.2", "static", "-"]
+
+
+@pytest.mark.usefixtures("daemon")
+def test_a_mistake_in_the_config_on_disk_is_told_as_the_daemon_would(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert nat64ctl.main(["check-config", "nat64d"]) == 2
+
+    assert capsys.readouterr().err == f"{MISTAKE}\n"
+
+
+@pytest.mark.usefixtures("daemon")
+def test_a_reload_that_is_refused_fails_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    assert nat64ctl.main(["reload", "nat64d"]) == 1
+
+    assert capsys.readouterr().err.startswith("nat64ctl: nat64d: ")
+
+
+def test_another_socket_can_be_named(daemon: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert nat64ctl.main(["status", "dns64d", "--socket", str(daemon), "--json"]) == 0
+
+    assert json.loads(capsys.readouterr().out) == {"dns64d": STATUS}
+
+
+def test_a_socket_without_its_daemon_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        nat64ctl.main(["status", "--socket", "/nowhere"])
+
+    assert exit_.value.code == 2
+    assert "--socket needs the daemon's name" in capsys.readouterr().err

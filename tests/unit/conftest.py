@@ -1,0 +1,54 @@
+"""What several unit tests stand on."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nat64.control import server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from nat64.control.protocol import Command
+
+    Serve = Callable[[Path, Mapping[str, Command]], AbstractContextManager[None]]
+
+
+@pytest.fixture
+def serve_control() -> Serve:
+    """Give a context manager that serves commands on a control socket, from a thread of its own."""
+
+    @contextmanager
+    def serve(path: Path, commands: Mapping[str, Command]) -> Iterator[None]:
+        started = threading.Event()
+        loop = asyncio.new_event_loop()
+        end = asyncio.Event()
+
+        async def live() -> None:
+            control = await server.serve(path, commands)
+            started.set()
+            await end.wait()
+            control.close()
+
+        thread = threading.Thread(target=_run_to_the_end, args=(loop, live))
+        thread.start()
+        try:
+            assert started.wait(10)
+            yield
+        finally:
+            loop.call_soon_threadsafe(end.set)
+            thread.join()
+
+    return serve
+
+
+def _run_to_the_end(loop: asyncio.AbstractEventLoop, live: Callable[[], Coroutine[None, None, None]]) -> None:
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(live())

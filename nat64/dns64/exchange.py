@@ -1,0 +1,179 @@
+"""One question put to the forwarders until one of them gives a usable reply. No I/O, no clock.
+
+The owner sends what `asks_to_send` returns, reports what comes back with `reply_received` and `ask_failed`,
+and calls `handle_timer` when `timer` is due, until `done`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from nat64.dns64.message import Edns, MalformedMessage, Message, Question, RCode, pack, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nat64.config.totd import Endpoint
+    from nat64.dns64.forwarders import Forwarders
+
+ASK_SECONDS: Final = 1.0
+"""How long one forwarder may stay silent before the next is asked too."""
+SHORTEST_ASK_SECONDS: Final = 0.3
+EDNS_UDP_SIZE: Final = 1232
+"""Bytes of a reply we take over UDP: what passes every IPv6 path unfragmented."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What of a client's query goes on to the forwarders."""
+
+    recursion_desired: bool = True
+    checking_disabled: bool = False
+    dnssec_ok: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ask:
+    """One message to one forwarder, over UDP or TCP."""
+
+    forwarder: Endpoint
+    tcp: bool
+    message: Message
+
+    @property
+    def data(self) -> bytes:
+        """The message's bytes."""
+        return pack(self.message)
+
+
+@dataclass(slots=True)
+class Exchange:
+    """Asks the forwarders in order, each for a moment, around and around until the deadline.
+
+    A forwarder that was passed on is still listened to: a late reply counts, and shows that it lives.
+    """
+
+    question: Question
+    flags: Flags
+    forwarders: Forwarders
+    deadline: float
+    random_id: Callable[[], int]
+    """Returns an ID from 0 to 65535 that nobody can foresee (RFC 5452 section 9.2)."""
+
+    reply: Message | None = None
+    """The reply, or at the end the best of the failures; ``None`` when nobody answered."""
+    done: bool = False
+    timer: float = 0.0
+    """When to call `handle_timer`, if nothing comes before."""
+    _queue: list[Endpoint] = field(default_factory=list)
+    _useless: set[Endpoint] = field(default_factory=set)
+    _unsent: list[Ask] = field(default_factory=list)
+    _open: list[Ask] = field(default_factory=list)
+    _latest: Ask | None = None
+    _latest_sent: float = 0.0
+
+    def start(self, now: float) -> None:
+        """Ask the first forwarder."""
+        self._queue = self.forwarders.in_order(now)
+        self._ask_next(now)
+
+    def asks_to_send(self) -> list[Ask]:
+        """Return what is to be sent, each once."""
+        asks, self._unsent = self._unsent, []
+        return asks
+
+    def reply_received(self, ask: Ask, data: bytes, now: float) -> bool:
+        """Take bytes that came from where `ask` went; return whether they are a reply to it.
+
+        Bytes that are none change nothing: they may be forged, and the true reply may follow.
+        """
+        if self.done or ask not in self._open:
+            return False
+        try:
+            reply = parse(data)
+        except MalformedMessage:
+            if ask.tcp:
+                self.ask_failed(ask, now)
+            return False
+        if not _answers(reply, ask.message):
+            return False
+        self._open.remove(ask)
+        self.forwarders.answered(ask.forwarder, now)
+        self._judge(ask, reply, now)
+        return True
+
+    def ask_failed(self, ask: Ask, now: float) -> None:
+        """Learn that `ask` cannot be answered: refused, unreachable, closed."""
+        if self.done or ask not in self._open:
+            return
+        self._open.remove(ask)
+        if not ask.tcp:
+            self.forwarders.failed(ask.forwarder, now)
+        self._pass_over(ask, now)
+
+    def handle_timer(self, now: float) -> None:
+        """Go on to the next forwarder, or give up at the deadline."""
+        if self.done or now < self.timer:
+            return
+        if self._latest is not None:
+            self.forwarders.silent(self._latest.forwarder, self._latest_sent, now)
+        if not self._queue:
+            self._queue = [
+                endpoint for endpoint in self.forwarders.in_order(now) if endpoint not in self._useless
+            ]
+        self._ask_next(now)
+
+    def _judge(self, ask: Ask, reply: Message, now: float) -> None:
+        if reply.truncated and not ask.tcp:
+            self._send(ask.forwarder, now, tcp=True, edns=ask.message.edns is not None)
+        elif reply.rcode in (RCode.FORMERR, RCode.NOTIMP, RCode.BADVERS) and ask.message.edns is not None:
+            # A server of before EDNS (RFC 6891 section 6.2.2): ask once more, without.
+            self._send(ask.forwarder, now, tcp=ask.tcp, edns=False)
+        elif reply.rcode in (RCode.NOERROR, RCode.NXDOMAIN) and not reply.truncated:
+            self.reply = reply
+            self.done = True
+        else:
+            if self.reply is None and not reply.truncated:
+                self.reply = reply
+            self._pass_over(ask, now)
+
+    def _pass_over(self, ask: Ask, now: float) -> None:
+        """Leave a forwarder that cannot help out of the later rounds."""
+        self._useless.add(ask.forwarder)
+        if ask is self._latest or not self._open:
+            self._ask_next(now)
+
+    def _ask_next(self, now: float) -> None:
+        if now >= self.deadline or not (self._queue or self._open):
+            self.done = True
+        elif self._queue:
+            self._send(self._queue.pop(0), now, tcp=False, edns=True)
+        else:
+            self._latest = None
+            self.timer = self.deadline
+
+    def _send(self, forwarder: Endpoint, now: float, *, tcp: bool, edns: bool) -> None:
+        message = Message(
+            id=self.random_id(),
+            question=self.question,
+            recursion_desired=self.flags.recursion_desired,
+            checking_disabled=self.flags.checking_disabled,
+            edns=Edns(EDNS_UDP_SIZE, dnssec_ok=self.flags.dnssec_ok) if edns else None,
+        )
+        ask = Ask(forwarder, tcp, message)
+        self._unsent.append(ask)
+        self._open.append(ask)
+        self._latest, self._latest_sent = ask, now
+        patience = (self.deadline - now) / (len(self._queue) + 1)
+        self.timer = min(self.deadline, now + max(SHORTEST_ASK_SECONDS, min(ASK_SECONDS, patience)))
+
+
+def _answers(reply: Message, asked: Message) -> bool:
+    """Tell whether a reply belongs to what was asked (RFC 5452 section 9.1)."""
+    return (
+        reply.is_response
+        and reply.id == asked.id
+        and reply.opcode == asked.opcode
+        and reply.question == asked.question
+    )

@@ -1,0 +1,67 @@
+"""ipv4only.arpa and its reverse names, answered here and never asked (RFC 7050, RFC 8880 section 7).
+
+Clients learn the prefixes from it, so each prefix stands in the answer, also 64:ff9b::/96, which otherwise
+would not carry 192.0.0.170 and 192.0.0.171.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Final
+
+from dnslib import NS, PTR, RR, SOA, A, DNSLabel
+
+from nat64.dns64.message import CLASS_IN, RCode, RRType
+from nat64.dns64.synthesis import aaaa_record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nat64.addressing.prefix import Pref64
+    from nat64.dns64.message import Message, Question
+
+NAME: Final = DNSLabel("ipv4only.arpa.")
+ADDRESSES: Final = (ipaddress.IPv4Address("192.0.0.170"), ipaddress.IPv4Address("192.0.0.171"))
+TTL: Final = 86400
+"""Seconds, as in the zone that IANA serves."""
+
+_REVERSE: Final = tuple(DNSLabel(address.reverse_pointer) for address in ADDRESSES)
+# The shape RFC 6303 section 3 gives zones that a resolver serves by itself.
+_SOA: Final = (1, 3600, 1200, 604800, 10800)
+
+
+def is_local(question: Question, prefixes: Sequence[Pref64]) -> bool:
+    """Tell whether `answer` knows the question; without a prefix there is nothing to say."""
+    if not prefixes or question.qclass != CLASS_IN:
+        return False
+    return any(question.name.matchSuffix(zone) for zone in (NAME, *_REVERSE))
+
+
+def answer(question: Question, prefixes: Sequence[Pref64], reply: Message) -> None:
+    """Fill `reply` with the answer to a question that `is_local`."""
+    name = question.name
+    zone = next(zone for zone in (NAME, *_REVERSE) if name.matchSuffix(zone))
+    reply.authoritative = True
+    records = _records(name, zone, prefixes)
+    if name != zone:
+        reply.rcode = RCode.NXDOMAIN
+    reply.answers = [
+        record for record in records if name == zone and question.qtype in (record.rtype, RRType.ANY)
+    ]
+    if not reply.answers:
+        reply.authorities = [_soa(zone, zone)]
+
+
+def _records(name: DNSLabel, zone: DNSLabel, prefixes: Sequence[Pref64]) -> list[RR]:
+    records = [_soa(name, zone), RR(name, RRType.NS, CLASS_IN, TTL, NS(zone))]
+    if zone == NAME:
+        for address in ADDRESSES:
+            records.append(RR(name, RRType.A, CLASS_IN, TTL, A(tuple(address.packed))))
+            records.extend(aaaa_record(name, prefix.embed(address.packed), TTL) for prefix in prefixes)
+    else:
+        records.append(RR(name, RRType.PTR, CLASS_IN, TTL, PTR(NAME)))
+    return records
+
+
+def _soa(owner: DNSLabel, zone: DNSLabel) -> RR:
+    return RR(owner, RRType.SOA, CLASS_IN, TTL, SOA(zone, DNSLabel("nobody.invalid."), _SOA))

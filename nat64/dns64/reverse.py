@@ -1,0 +1,52 @@
+"""Reverse names of synthesized addresses (RFC 6147 section 5.3.1): ip6.arpa led to in-addr.arpa."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Final
+
+from dnslib import CNAME, RR, DNSLabel
+
+from nat64.dns64.message import CLASS_IN, RRType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from nat64.addressing.prefix import Pref64
+
+CNAME_TTL: Final = 600
+"""Seconds. The relation is the config's, and an answer should not outlive a change of it for long."""
+
+_NIBBLES: Final = 32
+_HEX: Final = frozenset(b"0123456789abcdef")
+
+
+def in_addr_arpa(name: DNSLabel, prefixes: Iterable[Pref64]) -> DNSLabel | None:
+    """Return the in-addr.arpa name of the IPv4 address that the ip6.arpa name's address embeds.
+
+    ``None`` when the name is no whole reverse name or its address lies in none of the prefixes.
+    """
+    address = address_of(name)
+    if address is None:
+        return None
+    for prefix in prefixes:
+        embedded = prefix.extract(address)
+        if embedded is not None:
+            return DNSLabel(ipaddress.IPv4Address(embedded).reverse_pointer)
+    return None
+
+
+def address_of(name: DNSLabel) -> bytes | None:
+    """Read an ip6.arpa name of 32 nibbles, in whatever case (RFC 3596 section 2.5)."""
+    labels = [label.lower() for label in name.label]
+    if len(labels) != _NIBBLES + 2 or labels[_NIBBLES:] != [b"ip6", b"arpa"]:
+        return None
+    nibbles = labels[:_NIBBLES]
+    if not all(len(nibble) == 1 and nibble[0] in _HEX for nibble in nibbles):
+        return None
+    return bytes.fromhex(b"".join(reversed(nibbles)).decode())
+
+
+def alias(name: DNSLabel, target: DNSLabel) -> RR:
+    """Make the CNAME record that leads a reverse name to its in-addr.arpa name."""
+    return RR(name, RRType.CNAME, CLASS_IN, CNAME_TTL, CNAME(target))

@@ -1,0 +1,138 @@
+"""The DNS64 service as a whole: judges what comes from clients, counts what becomes of it. No I/O, no clock."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from nat64.dns64 import ipv4only
+from nat64.dns64.access import AllowQuery
+from nat64.dns64.forwarders import Forwarders
+from nat64.dns64.message import MalformedMessage, Message, RCode, RRType, parse
+from nat64.dns64.resolution import Resolution, Surroundings
+from nat64.dns64.response import encode, error_for, reply_to
+from nat64.dns64.synthesis import PrefixRotation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from nat64.config.totd import Dns64Config, IPNetwork
+
+MOST_OUTSTANDING: Final = 1000
+"""Resolutions under way at most; a query beyond gets SERVFAIL at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A client's query that needs the forwarders."""
+
+    message: Message
+    tcp: bool
+    resolution: Resolution
+
+
+@dataclass(slots=True)
+class Service:
+    """Decides what each message from a client gets: bytes, silence or a `Query` to resolve."""
+
+    random_id: Callable[[], int]
+    counters: Counter[str] = field(default_factory=Counter)
+    outstanding: int = 0
+    _around: Surroundings = field(init=False)
+    _access: AllowQuery = field(default_factory=lambda: AllowQuery(()))
+
+    def configure(self, config: Dns64Config, networks: Iterable[IPNetwork]) -> None:
+        """Serve by `config` from here on, and answer the hosts in `networks`.
+
+        Queries under way end by the config they began with; what is known of the forwarders is kept.
+        """
+        forwarders = Forwarders(config.forwarders, config.retry)
+        if hasattr(self, "_around"):
+            forwarders.carry_over(self._around.forwarders)
+        self._around = Surroundings(config, forwarders, PrefixRotation(config.prefixes), self.random_id)
+        self._access = AllowQuery(networks)
+
+    @property
+    def config(self) -> Dns64Config:
+        """The config in force."""
+        return self._around.config
+
+    @property
+    def forwarders(self) -> Forwarders:
+        """The forwarders and their health."""
+        return self._around.forwarders
+
+    @property
+    def allowed(self) -> tuple[IPNetwork, ...]:
+        """The networks that are answered."""
+        return self._access.networks
+
+    def message_received(self, data: bytes, host: str, *, tcp: bool, now: float) -> bytes | Query | None:
+        """Judge a message from `host`: the response at once, ``None`` for silence, or a `Query` to resolve.
+
+        A `Query` is begun; hand it back to `finish` when its resolution has an answer.
+        """
+        self.counters["queries_tcp" if tcp else "queries_udp"] += 1
+        if not self._access.allows(host):
+            return self._refuse(data)
+        error = error_for(data)
+        if error is None:
+            self.counters["ignored"] += 1
+            return None
+        if error[3] & 0xF == RCode.NOTIMP:
+            self.counters["not_implemented"] += 1
+            return error
+        try:
+            query = parse(data)
+        except MalformedMessage:
+            self.counters["malformed"] += 1
+            return error
+        reply = self._local(query)
+        if reply is not None:
+            return encode(query, reply, tcp=tcp)
+        resolution = Resolution(query, self._around)
+        resolution.start(now)
+        self.outstanding += 1
+        return Query(query, tcp, resolution)
+
+    def finish(self, query: Query) -> bytes:
+        """Return the response to a query whose resolution has its answer."""
+        self.outstanding -= 1
+        resolution = query.resolution
+        answer = resolution.answer
+        if answer is None:
+            answer = reply_to(query.message, RCode.SERVFAIL)
+        self.counters[resolution.outcome or "failed"] += 1
+        return encode(query.message, answer, tcp=query.tcp)
+
+    def _refuse(self, data: bytes) -> bytes | None:
+        self.counters["refused"] += 1
+        error = error_for(data)
+        if error is None:
+            return None
+        try:
+            query = parse(data)
+        except MalformedMessage:
+            return error
+        return encode(query, reply_to(query, RCode.REFUSED), tcp=False)
+
+    def _local(self, query: Message) -> Message | None:
+        """Return the answer to a query that no forwarder is needed for."""
+        question = query.question
+        prefixes = self.config.prefixes
+        if query.edns is not None and query.edns.version != 0:
+            self.counters["bad_edns_version"] += 1
+            return reply_to(query, RCode.BADVERS)
+        if question.qtype in (RRType.AXFR, RRType.IXFR, RRType.OPT):
+            self.counters["refused"] += 1
+            return reply_to(query, RCode.REFUSED)
+        if ipv4only.is_local(question, prefixes):
+            self.counters["ipv4only"] += 1
+            reply = reply_to(query)
+            ipv4only.answer(question, prefixes, reply)
+            return reply
+        if self.outstanding >= MOST_OUTSTANDING:
+            self.counters["overload"] += 1
+            return reply_to(query, RCode.SERVFAIL)
+        return None

@@ -1,0 +1,72 @@
+"""The files that a host has beside its layer's: its own of `lab/hosts`, and those made for one lab."""
+
+import os
+import shutil
+import uuid
+from pathlib import Path
+
+from lab.topology import Host
+
+_HOSTS = Path(__file__).with_name("hosts")
+DOWNLOAD_SIZE = 20_000_000
+"""Size of the file that the web servers offer, in bytes."""
+
+# In a container nobody sits at a console and no device shows up; and nothing may hold apt's lock at boot.
+_MASKED = (
+    "apt-daily-upgrade.timer",
+    "apt-daily.timer",
+    "console-getty.service",
+    "dpkg-db-backup.timer",
+    "e2scrub_all.timer",
+    "fstrim.timer",
+    "getty.target",
+    "ifupdown-pre.service",
+    "systemd-udevd.service",
+    "systemd-udev-trigger.service",
+)
+
+
+def write(host: Host, root: Path, public_key: str) -> None:
+    """Write the host's files below `root`, which becomes the upper part of its overlay."""
+    for tree in ("all", host.name):
+        _copy(_HOSTS / tree, root)
+    # Not empty: systemd takes a host without machine-id for one at its first boot and enables all its services.
+    _file(root / "etc/machine-id", f"{uuid.uuid4().hex}\n")
+    _file(root / "etc/hostname", f"{host.name}\n")
+    _file(root / "etc/hosts", f"127.0.0.1 localhost {host.name}\n::1 localhost {host.name}\n")
+    _directory(root / "root").chmod(0o700)
+    _directory(root / "root/.ssh").chmod(0o700)
+    _file(root / "root/.ssh/authorized_keys", public_key)
+    units = _directory(root / "etc/systemd/system")
+    for unit in _MASKED:
+        (units / unit).symlink_to("/dev/null")
+    wanted = _directory(units / "multi-user.target.wants")
+    for service in host.services:
+        (wanted / f"{service}.service").symlink_to(f"/lib/systemd/system/{service}.service")
+    if host.serves_web:
+        _directory(root / "srv/www").joinpath("20M.bin").write_bytes(os.urandom(DOWNLOAD_SIZE))
+
+
+def _copy(source: Path, target: Path) -> None:
+    for entry in sorted(source.rglob("*")):
+        copy = target / entry.relative_to(source)
+        if entry.is_dir():
+            _directory(copy)
+        else:
+            shutil.copyfile(entry, copy)
+            copy.chmod(0o644)
+
+
+def _directory(path: Path) -> Path:
+    """Make a directory with the usual mode, whatever the umask: in the overlay its mode hides the layer's."""
+    if not path.is_dir():
+        _directory(path.parent)
+        path.mkdir()
+        path.chmod(0o755)
+    return path
+
+
+def _file(path: Path, text: str) -> None:
+    _directory(path.parent)
+    path.write_text(text, encoding="utf-8")
+    path.chmod(0o644)

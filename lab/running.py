@@ -1,0 +1,170 @@
+"""A whole lab: up, down, and what is up.
+
+Everything of a running lab is in a tmpfs at /run/nat64-lab/NAME and in the network namespaces
+nat64-NAME-HOST; `Lab.down` finds both also when whoever started the lab is gone.
+"""
+
+import contextlib
+import fcntl
+import shutil
+import subprocess
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+
+from lab import guest_files, machine, mounts, rootfs
+from lab.container import Container, wait_for
+from lab.errors import LabError
+from lab.progress import step
+from lab.topology import HOSTS, checked_lab_name, host_named, namespace, wiring
+
+RUN = Path("/run/nat64-lab")
+_NAMESPACES = Path("/run/netns")
+# Router advertisements come every 4 s at most; generous for a machine under load.
+_UPLINK_TIMEOUT = 30.0
+
+
+class State(Enum):
+    """What there is of a lab."""
+
+    DOWN = "down"
+    UP = "up"
+    STALE = "stale"
+    """Some of it is left, some is gone."""
+
+
+class Lab:
+    """The lab of a given name, running or not."""
+
+    def __init__(self, name: str) -> None:
+        self.name = checked_lab_name(name)
+        self.directory = RUN / name
+        self.containers = [Container(name, host, self.directory / host.name) for host in HOSTS]
+
+    def container(self, host: str) -> Container:
+        """Return the container of a host; raise LabError if there is no such host."""
+        return next(each for each in self.containers if each.host == host_named(host))
+
+    def state(self) -> State:
+        """Look what there is."""
+        pieces = [container.init() is not None for container in self.containers]
+        pieces += [(_NAMESPACES / container.machine_name).exists() for container in self.containers]
+        if all(pieces):
+            return State.UP
+        return State.STALE if any(pieces) or self.directory.exists() else State.DOWN
+
+    def up(self) -> None:
+        """Boot all hosts and wait until they and their links work.
+
+        Raises LabError if it runs already. If it fails, nothing stays.
+        """
+        machine.check()
+        with self._locked():
+            if self.state() is State.UP:
+                raise LabError(
+                    f"lab {self.name!r} is already up; use it, or take it down with {self._command('down')}"
+                )
+            if self.state() is State.STALE:
+                with step(f"Clearing away what an earlier lab {self.name!r} left"):
+                    self._clear()
+            with step("Root file systems"):
+                layers = rootfs.ready(rootfs.cache_directory())
+            try:
+                with step("Booting " + ", ".join(host.name for host in HOSTS)):
+                    self._prepare()
+                    self._wire()
+                    for container in self.containers:
+                        container.boot(layers)
+                    for container in self.containers:
+                        container.wait_until_booted()
+                    self._wait_for_uplink()
+            except BaseException:
+                self._clear()
+                raise
+
+    def down(self) -> None:
+        """Stop all hosts and remove everything of the lab, whatever is there of it."""
+        with self._locked():
+            self._clear()
+        self._lock_file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # other labs are up
+            RUN.rmdir()
+
+    def _clear(self) -> None:
+        for container in self.containers:
+            container.ask_to_power_off()
+        for container in self.containers:
+            container.end()
+        for container in self.containers:
+            if (_NAMESPACES / container.machine_name).exists():
+                subprocess.run(["ip", "netns", "delete", container.machine_name], check=False)
+        mounts.unmount_all_under(self.directory)
+        if self.directory.is_dir():
+            shutil.rmtree(self.directory)
+
+    def _prepare(self) -> None:
+        self.directory.mkdir(parents=True)
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "mode=0711,size=75%", "nat64-lab", self.directory], check=True
+        )
+        key = self.directory / "id_ed25519"
+        subprocess.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"nat64 lab {self.name}", "-f", key],
+            check=True,
+        )
+        (self.directory / "ssh_config").write_text(ssh_config(self.name), encoding="utf-8")
+        public_key = key.with_suffix(".pub").read_text(encoding="utf-8")
+        for container in self.containers:
+            container.upper.mkdir(parents=True)
+            container.upper.chmod(0o755)
+            guest_files.write(container.host, container.upper, public_key)
+
+    def _wire(self) -> None:
+        for container in self.containers:
+            subprocess.run(["ip", "netns", "add", container.machine_name], check=True)
+        links = "\n".join(wiring(self.name))
+        subprocess.run(["ip", "-batch", "-"], input=links, text=True, check=True)
+
+    def _wait_for_uplink(self) -> None:
+        show = ["ip", "-netns", namespace(self.name, "gateway"), "-6", "route", "show", "default"]
+
+        def advertised() -> bool:
+            return subprocess.run(show, check=True, capture_output=True, text=True).stdout != ""
+
+        if not wait_for(advertised, _UPLINK_TIMEOUT):
+            raise LabError("the gateway hears no router advertisement; look at radvd on host isp")
+
+    @property
+    def _lock_file(self) -> Path:
+        return RUN / f"{self.name}.lock"
+
+    def _command(self, verb: str) -> str:
+        return f"`python -m lab {verb} --name {self.name}`"
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        RUN.mkdir(mode=0o755, exist_ok=True)
+        with self._lock_file.open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise LabError(
+                    f"lab {self.name!r} is being started or stopped; wait for that to end"
+                ) from None
+            yield
+
+
+def ssh_config(lab: str) -> str:
+    """Return a configuration for ssh with which it and Ansible reach the hosts of a lab by name."""
+    return f"""\
+# Reaches the hosts of lab `{lab}` through their network namespaces; needs root.
+Host {" ".join(host.name for host in HOSTS)}
+    User root
+    ProxyCommand ip netns exec {namespace(lab, "%h")} nc 127.0.0.1 22
+    IdentityFile {RUN / lab}/id_ed25519
+    IdentitiesOnly yes
+    # The hosts are made anew each time, and the way to them does not leave this machine.
+    StrictHostKeyChecking no
+    UserKnownHostsFile /dev/null
+    LogLevel ERROR
+"""

@@ -1,0 +1,78 @@
+"""What the translator counts, by reason.
+
+The names' beginnings are the categories of the `log` directive: ``drop_`` was thrown away, ``reject_`` was
+answered with an ICMP error, ``icmp_`` was answered as ordinary traffic asks for, ``self_`` went to the
+translator's own addresses.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+TO_IPV4: Final = "translated_to_ipv4"
+TO_IPV6: Final = "translated_to_ipv6"
+FRAGMENTED: Final = "translated_in_fragments"
+ERROR_TO_IPV4: Final = "translated_errors_to_ipv4"
+ERROR_TO_IPV6: Final = "translated_errors_to_ipv6"
+SOURCE_REPLACED: Final = "translated_error_sources_replaced"
+SELF_ECHO: Final = "self_echo_replies"
+SELF_OTHER: Final = "self_other"
+ERROR_SENT: Final = "errors_sent"
+ERROR_RATE_LIMITED: Final = "errors_rate_limited"
+ERROR_UNANSWERABLE: Final = "errors_unanswerable"
+HOP_LIMIT: Final = "icmp_hop_limit_exceeded"
+TOO_BIG: Final = "icmp_too_big"
+NO_MAPPING: Final = "reject_no_mapping"
+NOT_GLOBAL: Final = "reject_not_global"
+POOL_EXHAUSTED: Final = "reject_pool_exhausted"
+SOURCE_ROUTE: Final = "reject_source_route"
+ROUTING_HEADER: Final = "reject_routing_header"
+NOT_IP: Final = "drop_not_ip"
+MALFORMED: Final = "drop_malformed"
+NEVER_TRANSLATED: Final = "drop_special_purpose_address"
+FROM_SELF: Final = "drop_from_own_address"
+PROTOCOL: Final = "drop_protocol"
+UDP_ZERO_CHECKSUM: Final = "drop_udp_zero_checksum"
+ICMP_FRAGMENT: Final = "drop_icmp_fragment"
+ICMP_TYPE: Final = "drop_icmp_type"
+ICMP_INNER: Final = "drop_icmp_inner_packet"
+ICMP_ADDRESS: Final = "drop_icmp_error_no_mapping"
+ICMP_HOP_LIMIT: Final = "drop_icmp_error_hop_limit"
+
+MEANINGS: Final[dict[str, str]] = {
+    TO_IPV4: "packets translated from IPv6 to IPv4",
+    TO_IPV6: "packets translated from IPv4 to IPv6",
+    FRAGMENTED: "IPv4 packets that became two or more IPv6 fragments",
+    ERROR_TO_IPV4: "ICMPv6 errors translated to ICMPv4",
+    ERROR_TO_IPV6: "ICMPv4 errors translated to ICMPv6",
+    SOURCE_REPLACED: "translated ICMP errors whose source had no counterpart and became the translator's own",
+    SELF_ECHO: "echo requests to the translator's own addresses, answered",
+    SELF_OTHER: "other packets to the translator's own addresses, ignored",
+    ERROR_SENT: "ICMP errors sent by the translator itself",
+    ERROR_RATE_LIMITED: "ICMP errors not sent because of the rate limit",
+    ERROR_UNANSWERABLE: "ICMP errors not sent because the packet may not be answered with one",
+    HOP_LIMIT: "packets whose hop limit or time to live ended here",
+    TOO_BIG: "packets larger than the MTU that may not be fragmented",
+    NO_MAPPING: "packets with an address that no prefix, map or lease covers",
+    NOT_GLOBAL: "packets with a non-global IPv4 address through 64:ff9b::/96",
+    POOL_EXHAUSTED: "packets of new hosts while every address of the dynamic pool was in use",
+    SOURCE_ROUTE: "IPv4 packets with an unexpired source route",
+    ROUTING_HEADER: "IPv6 packets with a routing header that has segments left",
+    NOT_IP: "packets that are neither IPv4 nor IPv6",
+    MALFORMED: "packets cut short or with impossible lengths",
+    NEVER_TRANSLATED: "packets from or to multicast, loopback, link-local and the like",
+    FROM_SELF: "packets that claim to come from the translator's own addresses",
+    PROTOCOL: "packets of a protocol that has no meaning on the other side",
+    UDP_ZERO_CHECKSUM: "IPv4 UDP packets without a checksum",
+    ICMP_FRAGMENT: "fragments of ICMP packets, which cannot be translated",
+    ICMP_TYPE: "ICMP messages that have no counterpart",
+    ICMP_INNER: "ICMP errors about a packet that cannot be translated",
+    ICMP_ADDRESS: "ICMP errors to an address that has no mapping",
+    ICMP_HOP_LIMIT: "ICMP errors whose hop limit or time to live ended here",
+}
+"""Each counter's name and what it counts."""
+
+
+def fresh() -> dict[str, int]:
+    """Return all counters at zero."""
+    return dict.fromkeys(MEANINGS, 0)

@@ -1,0 +1,20 @@
+"""IP protocol numbers that translation treats specially (IANA Assigned Internet Protocol Numbers)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+HOP_BY_HOP: Final = 0
+ICMP: Final = 1
+TCP: Final = 6
+UDP: Final = 17
+ROUTING: Final = 43
+FRAGMENT: Final = 44
+ICMPV6: Final = 58
+DESTINATION_OPTIONS: Final = 60
+
+CHECKSUM_AT: Final = {TCP: 16, UDP: 6}
+"""Where the checksum stands in the transport header, for those whose checksum covers the IP addresses."""
+
+NOT_FROM_IPV4: Final = frozenset((HOP_BY_HOP, ROUTING, FRAGMENT, ICMPV6, DESTINATION_OPTIONS))
+"""Numbers that in an IPv4 header mean nothing, and in an IPv6 header would be read as extension headers."""

@@ -1,0 +1,40 @@
+"""What a translator is told once, beside the address map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from nat64.siit import ipv6_header
+
+PAIRS_KEPT: Final = 65536
+
+
+class UdpZeroChecksum(Enum):
+    """What becomes of an IPv4 UDP packet without a checksum (RFC 7915 section 4.5)."""
+
+    DROP = "drop"
+    FORWARD = "fwd"
+    """Passed on without a checksum, which most IPv6 hosts refuse (RFC 8200 section 8.1, RFC 6936)."""
+    CALCULATE = "calc"
+    """Given a checksum. A fragment is dropped: its checksum would need the whole packet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A translator's own addresses (network order) and limits.
+
+    `mtu` is the TUN device's, in octets. `offlink_mtu` bounds the IPv6 packets made from IPv4 packets that
+    may be fragmented. `error_rate` and `error_burst` limit the ICMP errors that the translator itself sends,
+    per second and at once. `pairs_kept` bounds the memory for each direction.
+    """
+
+    ipv4_addr: bytes
+    ipv6_addr: bytes
+    mtu: int = 1500
+    offlink_mtu: int = ipv6_header.MINIMUM_MTU
+    udp_zero_checksum: UdpZeroChecksum = UdpZeroChecksum.DROP
+    error_rate: float = 1000.0
+    error_burst: float = 250.0
+    pairs_kept: int = PAIRS_KEPT

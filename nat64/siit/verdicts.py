@@ -1,0 +1,25 @@
+"""How a packet's translation can end without a translated packet."""
+
+from __future__ import annotations
+
+
+class Discard(Exception):  # noqa: N818 - a verdict on a packet, not a fault of the program
+    """The packet is dropped in silence. `counter` is one of `counters.MEANINGS`."""
+
+    def __init__(self, counter: str) -> None:
+        super().__init__(counter)
+        self.counter = counter
+
+
+class Reject(Exception):  # noqa: N818 - a verdict on a packet, not a fault of the program
+    """The packet is dropped, and its sender is told by an ICMP error of its own family.
+
+    `value` fills the error's second 32-bit word: an MTU, a pointer, or zero.
+    """
+
+    def __init__(self, counter: str, icmp_type: int, code: int, value: int = 0) -> None:
+        super().__init__(counter)
+        self.counter = counter
+        self.icmp_type = icmp_type
+        self.code = code
+        self.value = value

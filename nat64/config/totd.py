@@ -88,17 +88,17 @@ class Dns64Config:
     warnings: tuple[Mistake, ...] = field(default=(), compare=False)
 
 
-def read(path: Path, name: str | None = None) -> Dns64Config:
-    """Read the config at `path`; mistakes call it `name`.
+def read(path: Path, name: str | None = None, *, port: int | None = None) -> Dns64Config:
+    """Read the config at `path`; mistakes call it `name`, and `port` goes before the file's own.
 
     Raises `ConfigError` for mistakes in it and `OSError` when it cannot be opened.
     """
-    return parse(path.read_text(encoding="utf-8", errors="replace"), name or str(path))
+    return parse(path.read_text(encoding="utf-8", errors="replace"), name or str(path), port=port)
 
 
-def parse(text: str, file: str) -> Dns64Config:
+def parse(text: str, file: str, *, port: int | None = None) -> Dns64Config:
     """Read the text of a config, which mistakes call `file`. Raises `ConfigError` with all its mistakes."""
-    return _Parser(file).parse(text)
+    return _Parser(file).parse(text, port)
 
 
 @dataclass(slots=True)
@@ -117,7 +117,7 @@ class _Parser:
     once: dict[str, int | str | None] = field(default_factory=dict)
     places: dict[str, Place] = field(default_factory=dict)
 
-    def parse(self, text: str) -> Dns64Config:
+    def parse(self, text: str, port: int | None) -> Dns64Config:
         readers = self._readers()
         for directive in directives(text, self.file, inline_comment="#;"):
             reader = readers.get(directive.keyword)
@@ -128,7 +128,7 @@ class _Parser:
                 self.places.setdefault(directive.keyword, directive.place)
         self._check_whole()
         self.findings.raise_if_any()
-        port = self._number("port", DNS_PORT)
+        port = port or self._number("port", DNS_PORT)
         return Dns64Config(
             forwarders=tuple(self.forwarders),
             prefixes=tuple(self.prefixes),

@@ -51,6 +51,10 @@ class Service:
         if hasattr(self, "_around"):
             forwarders.carry_over(self._around.forwarders)
         self._around = Surroundings(config, forwarders, PrefixRotation(config.prefixes), self.random_id)
+        self.allow(networks)
+
+    def allow(self, networks: Iterable[IPNetwork]) -> None:
+        """Answer the hosts in `networks`, and loopback, from here on."""
         self._access = AllowQuery(networks)
 
     @property

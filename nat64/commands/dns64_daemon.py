@@ -1,0 +1,198 @@
+"""dns64d once its command line and config are read: the process, its signals, its control commands."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nat64 import __version__
+from nat64.commands import daemonize
+from nat64.config import totd
+from nat64.config.grammar import ConfigError
+from nat64.control import event_log, readiness
+from nat64.control.protocol import Access, Command, CommandFailed
+from nat64.control.server import ControlServer, serve
+from nat64.dns64.interfaces import connected_networks
+from nat64.dns64.server import Server, open_all
+from nat64.dns64.sockets import BindError, Binding, Families, ListeningPair, bindings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nat64.config.totd import Dns64Config
+    from nat64.control.protocol import Result
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the command line says."""
+
+    config_path: Path
+    families: Families
+    port: int | None = None
+    """Where to listen whatever the config's `port` says."""
+    user: str | None = None
+    group: str | None = None
+    chroot: str | None = None
+    detach: bool = True
+    quiet: bool = False
+    verbose: bool = False
+
+    @property
+    def log_level(self) -> int:
+        """The logging level that `quiet` and `verbose` ask for."""
+        if self.verbose:
+            return logging.DEBUG
+        return logging.WARNING if self.quiet else logging.INFO
+
+
+def run(settings: Settings, config: Dns64Config) -> None:
+    """Serve until SIGTERM or SIGINT. Raises `BindError` or `CannotStart` when there is no starting."""
+    event_log.start(settings.log_level)
+    identity = daemonize.find_identity(settings.user, settings.group)
+    opened = open_all(bindings(config, settings.families))
+    detached = daemonize.detach() if settings.detach else None
+    pidfile = Path(config.pidfile) if config.pidfile is not None else None
+    if pidfile is not None:
+        daemonize.write_pidfile(pidfile)
+    try:
+        if settings.chroot is not None:
+            daemonize.confine(settings.chroot)
+        if identity is not None:
+            daemonize.drop_privileges(identity)
+        asyncio.run(_Daemon(settings).serve(config, opened, detached))
+    finally:
+        if pidfile is not None:
+            daemonize.remove_pidfile(pidfile)
+
+
+class _Daemon:
+    """The server with what a daemon has around it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._server = Server(settings.families, connected_networks)
+        self._control: ControlServer | None = None
+        self._reloads: set[asyncio.Task[None]] = set()
+
+    async def serve(
+        self,
+        config: Dns64Config,
+        opened: Mapping[Binding, ListeningPair],
+        detached: daemonize.Detached | None,
+    ) -> None:
+        _log_warnings(config)
+        loop = asyncio.get_running_loop()
+        end = asyncio.Event()
+        loop.add_signal_handler(signal.SIGTERM, end.set)
+        loop.add_signal_handler(signal.SIGINT, end.set)
+        loop.add_signal_handler(signal.SIGHUP, self._hangup)
+        await self._server.start(config, opened)
+        await self._open_control(config)
+        readiness.ready()
+        if detached is not None:
+            detached.ready()
+        log.info("serving", extra={"version": __version__, "config": str(self._settings.config_path)})
+        await end.wait()
+        readiness.stopping()
+        self._server.close()
+        if self._control is not None:
+            self._control.close()
+        log.info("ended")
+
+    def _hangup(self) -> None:
+        task = asyncio.get_running_loop().create_task(self._reload_by_signal())
+        self._reloads.add(task)
+        task.add_done_callback(self._reloads.discard)
+
+    async def _reload_by_signal(self) -> None:
+        readiness.reloading()
+        try:
+            await self._reload()
+        except CommandFailed as error:
+            log.error("reload refused, the running config stays", extra={"why": str(error)})  # noqa: TRY400 - no fault of the code, so no traceback
+        finally:
+            readiness.ready()
+
+    async def _reload(self) -> Dns64Config:
+        """Read the config again and serve by it. Raises `CommandFailed`, and then nothing has changed."""
+        path = self._settings.config_path
+        try:
+            config = totd.read(path, port=self._settings.port)
+            await self._server.reload(config)
+        except (ConfigError, BindError) as error:
+            raise CommandFailed(str(error)) from error
+        except OSError as error:
+            raise CommandFailed(f"{path} cannot be read: {error.strerror}; mend that") from error
+        _log_warnings(config)
+        log.info("reloaded", extra={"config": str(path)})
+        return config
+
+    async def _open_control(self, config: Dns64Config) -> None:
+        if config.control_socket is None:
+            return
+        path = Path(config.control_socket)
+        commands = {
+            "status": Command(Access.READ, self._status),
+            "reload": Command(Access.CHANGE, self._reload_by_command),
+        }
+        try:
+            self._control = await serve(path, commands)
+        except OSError as error:
+            if config.control_socket != totd.DEFAULT_CONTROL_SOCKET:
+                raise daemonize.CannotStart(
+                    f"cannot make the control socket {path}: {error}; mend its directory, or: control-socket none"
+                ) from error
+            log.warning("no control socket", extra={"path": str(path), "why": str(error)})
+
+    async def _reload_by_command(self, _arguments: Mapping[str, object]) -> Result:
+        readiness.reloading()
+        try:
+            config = await self._reload()
+        finally:
+            readiness.ready()
+        return {"warnings": [str(warning) for warning in config.warnings]}
+
+    def _status(self, _arguments: Mapping[str, object]) -> Result:
+        service = self._server.service
+        now = asyncio.get_running_loop().time()
+        forwarders: list[Result] = []
+        for endpoint in service.forwarders.endpoints:
+            until = service.forwarders.failed_until(endpoint, now)
+            row: Result = {
+                "address": str(endpoint.address),
+                "port": endpoint.port,
+                "healthy": until is None,
+            }
+            if until is not None:
+                row["failed_until"] = round(time.time() + until - now)
+            forwarders.append(row)
+        return {
+            "daemon": "dns64d",
+            "version": __version__,
+            "pid": os.getpid(),
+            "started": round(self._server.started),
+            "config": str(self._settings.config_path),
+            "listening": self._server.listening,
+            "prefixes": [str(prefix) for prefix in service.config.prefixes],
+            "forwarders": forwarders,
+            "allow_query": [str(network) for network in service.allowed],
+            "outstanding": service.outstanding,
+            "counters": dict(service.counters),
+        }
+
+
+def _log_warnings(config: Dns64Config) -> None:
+    for warning in config.warnings:
+        log.warning(
+            warning.problem,
+            extra={"place": str(warning.place), "remedy": warning.remedy},
+        )

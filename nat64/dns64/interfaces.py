@@ -1,0 +1,34 @@
+"""The networks that this host's interfaces are connected to, read from the kernel."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nat64.config.totd import Interfaces, IPNetwork
+
+
+async def connected_networks(interfaces: Interfaces) -> tuple[IPNetwork, ...]:
+    """Return the networks of the addresses on these interfaces; one that does not exist has none.
+
+    Raises `OSError` when the kernel cannot be asked.
+    """
+    from pyroute2 import AsyncIPRoute, NetlinkError  # noqa: PLC0415 - heavy, and needed by the daemon only
+
+    found: set[IPNetwork] = set()
+    try:
+        async with AsyncIPRoute() as kernel:
+            names = {link["index"]: link.get("IFLA_IFNAME") async for link in await kernel.link("dump")}
+            async for address in await kernel.addr("dump"):
+                if interfaces.every or names.get(address["index"]) in interfaces.names:
+                    # On a point-to-point link IFA_ADDRESS is the peer's, which is who may ask.
+                    subnet = (address.get("IFA_ADDRESS"), address["prefixlen"])
+                    found.add(ipaddress.ip_network(subnet, strict=False))
+    except NetlinkError as error:
+        raise OSError(error.code, f"reading the interfaces failed: {error}") from error
+    return tuple(sorted(found, key=_order))
+
+
+def _order(network: IPNetwork) -> tuple[int, bytes, int]:
+    return network.version, network.network_address.packed, network.prefixlen

@@ -1,0 +1,129 @@
+"""The running DNS64 server: its sockets, their config, and what a reload changes of both."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+from typing import TYPE_CHECKING, Final
+
+from nat64.dns64.listeners import Tasks, TcpListeners, UdpListener
+from nat64.dns64.service import Service
+from nat64.dns64.sockets import BindError, Binding, Families, ListeningPair, bindings, open_pair
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+
+    from nat64.config.totd import Dns64Config, Interfaces, IPNetwork
+
+log = logging.getLogger(__name__)
+
+NETWORKS_SECONDS: Final = 5.0
+"""How often the interfaces' networks are read anew, so that an address that comes late is served too."""
+
+
+def open_all(wanted: Iterable[Binding]) -> dict[Binding, ListeningPair]:
+    """Open the sockets of all bindings. Raises `BindError`, and then leaves nothing open."""
+    opened: dict[Binding, ListeningPair] = {}
+    try:
+        for binding in wanted:
+            opened[binding] = open_pair(binding)
+    except BindError:
+        for pair in opened.values():
+            pair.close()
+        raise
+    return opened
+
+
+class Server:
+    """Serves DNS64 on an asyncio loop until `close`."""
+
+    def __init__(
+        self,
+        families: Families,
+        networks_of: Callable[[Interfaces], Awaitable[Sequence[IPNetwork]]],
+    ) -> None:
+        self.service = Service(random_id=lambda: secrets.randbelow(1 << 16))
+        self.started = time.time()
+        self._families = families
+        self._networks_of = networks_of
+        self._tasks = Tasks()
+        self._tcp = TcpListeners(self.service)
+        self._open: dict[Binding, tuple[UdpListener, asyncio.Server]] = {}
+
+    async def start(self, config: Dns64Config, opened: Mapping[Binding, ListeningPair]) -> None:
+        """Serve on sockets that are open already, perhaps from before privileges were dropped."""
+        self.service.configure(config, await self._networks(config))
+        await self._serve(opened)
+        self._tasks.start(self._follow_networks())
+
+    async def reload(self, config: Dns64Config) -> None:
+        """Serve by another config. Sockets that both configs name stay open.
+
+        Raises `BindError` when another one cannot be opened; then everything stays as it was.
+        """
+        wanted = bindings(config, self._families)
+        networks = await self._networks(config)
+        opened = await self._open_beside([binding for binding in wanted if binding not in self._open], wanted)
+        self.service.configure(config, networks)
+        await self._serve(opened)
+        for binding in set(self._open) - set(wanted):
+            self._close(binding)
+
+    async def _open_beside(
+        self, missing: Sequence[Binding], wanted: Sequence[Binding]
+    ) -> dict[Binding, ListeningPair]:
+        """Open what is missing; where a socket that is no longer wanted is in its way, close that first."""
+        try:
+            return open_all(missing)
+        except BindError as error:
+            leaving = [binding for binding in self._open if binding not in wanted]
+            if not (error.taken and leaving):
+                raise
+        for binding in leaving:
+            self._close(binding)
+        try:
+            return open_all(missing)
+        except BindError:
+            await self._serve(open_all(leaving))
+            raise
+
+    def close(self) -> None:
+        """Stop at once; clients ask again."""
+        self._tasks.cancel()
+        for binding in list(self._open):
+            self._close(binding)
+
+    @property
+    def listening(self) -> list[str]:
+        """Where the server listens, as text."""
+        return [str(binding) for binding in self._open]
+
+    async def _serve(self, pairs: Mapping[Binding, ListeningPair]) -> None:
+        for binding, pair in pairs.items():
+            udp = UdpListener(pair.udp, self.service, self._tasks)
+            self._open[binding] = (udp, await self._tcp.serve(pair.tcp))
+            log.info("listening", extra={"at": str(binding)})
+
+    def _close(self, binding: Binding) -> None:
+        udp, tcp = self._open.pop(binding)
+        udp.close()
+        tcp.close()
+        log.info("no longer listening", extra={"at": str(binding)})
+
+    async def _networks(self, config: Dns64Config) -> Sequence[IPNetwork]:
+        if config.allow_query is not None:
+            return config.allow_query
+        if config.interfaces is None:
+            return ()
+        return await self._networks_of(config.interfaces)
+
+    async def _follow_networks(self) -> None:
+        while True:
+            await asyncio.sleep(NETWORKS_SECONDS)
+            config = self.service.config
+            if config.allow_query is None and config.interfaces is not None:
+                with contextlib.suppress(OSError):
+                    self.service.allow(await self._networks_of(config.interfaces))

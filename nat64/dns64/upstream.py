@@ -1,0 +1,127 @@
+"""Carries a resolution's questions to the forwarders and the replies back: the asyncio adapter.
+
+Each ask has a socket of its own, connected to its forwarder: its source port is the kernel's random choice,
+datagrams from elsewhere never reach it, and a closed port tells itself at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from nat64.dns64.exchange import Ask
+    from nat64.dns64.resolution import Resolution
+
+_LONGEST_DATAGRAM: Final = 65535
+_MOST_FORGERIES: Final = 100
+"""Datagrams that do not fit before an ask is given up for lost."""
+
+
+async def pursue(resolution: Resolution) -> None:
+    """Lead a started resolution to its answer."""
+    loop = asyncio.get_running_loop()
+    news = asyncio.Event()
+    channels: list[_UdpChannel | _TcpChannel] = []
+    try:
+        while resolution.answer is None:
+            for ask in resolution.asks_to_send():
+                open_channel = _TcpChannel if ask.tcp else _UdpChannel
+                channels.append(open_channel(ask, resolution, news))
+            if resolution.answer is not None:
+                return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(resolution.timer):
+                    await news.wait()
+            news.clear()
+            resolution.handle_timer(loop.time())
+    finally:
+        for channel in channels:
+            channel.close()
+
+
+class _UdpChannel:
+    """One question over UDP."""
+
+    def __init__(self, ask: Ask, resolution: Resolution, news: asyncio.Event) -> None:
+        self._ask = ask
+        self._resolution = resolution
+        self._news = news
+        self._loop = asyncio.get_running_loop()
+        self._forgeries = 0
+        self._socket: socket.socket | None = None
+        try:
+            self._open()
+        except OSError:
+            self._fail()
+
+    def _open(self) -> None:
+        address = self._ask.forwarder.address
+        family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+        self._socket = socket.socket(family, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+        self._socket.connect((str(address), self._ask.forwarder.port))
+        self._loop.add_reader(self._socket, self._readable, self._socket)
+        self._socket.send(self._ask.data)
+
+    def _readable(self, source: socket.socket) -> None:
+        try:
+            data = source.recv(_LONGEST_DATAGRAM)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._fail()
+            return
+        if self._resolution.reply_received(self._ask, data, self._loop.time()):
+            self._news.set()
+            return
+        self._forgeries += 1
+        if self._forgeries >= _MOST_FORGERIES:
+            self._fail()
+
+    def _fail(self) -> None:
+        self.close()
+        self._resolution.ask_failed(self._ask, self._loop.time())
+        self._news.set()
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._loop.remove_reader(self._socket)
+            self._socket.close()
+            self._socket = None
+
+
+class _TcpChannel:
+    """One question over a TCP connection of its own (RFC 7766)."""
+
+    def __init__(self, ask: Ask, resolution: Resolution, news: asyncio.Event) -> None:
+        self._ask = ask
+        self._resolution = resolution
+        self._news = news
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            data = await self._converse()
+        except (OSError, EOFError):
+            data = b""
+        if not self._resolution.reply_received(self._ask, data, loop.time()):
+            self._resolution.ask_failed(self._ask, loop.time())
+        self._news.set()
+
+    async def _converse(self) -> bytes:
+        forwarder = self._ask.forwarder
+        reader, writer = await asyncio.open_connection(str(forwarder.address), forwarder.port)
+        try:
+            data = self._ask.data
+            writer.write(len(data).to_bytes(2, "big") + data)
+            size = int.from_bytes(await reader.readexactly(2), "big")
+            return await reader.readexactly(size)
+        finally:
+            writer.close()
+
+    def close(self) -> None:
+        self._task.cancel()

@@ -7,7 +7,7 @@ import zlib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from ipaddress import IPv4Network
 
     from nat64.addressing.prefix import Pref64
@@ -53,12 +53,14 @@ class DynamicPool:
     """Leases of the addresses of one network.
 
     The lowest address is never leased, nor those in `excluded` (static maps, the translator's own address).
-    `revision` grows with each lease made or ended, so that a saver knows when something changed.
+    `revision` grows with each lease made or ended, so that a saver knows when something changed. `observe`, if set,
+    is called with "assigned", "reclaimed" or "forgotten" and the lease.
     """
 
     def __init__(self, network: IPv4Network, excluded: Iterable[IPv4Network] = ()) -> None:
         self.network = network
         self.revision = 0
+        self.observe: Callable[[str, Lease], None] | None = None
         self._base = int(network.network_address)
         self._taken = bytearray(network.num_addresses)
         self._taken[0] = 1
@@ -100,8 +102,11 @@ class DynamicPool:
             if oldest is None:
                 return None
             offset = self._offset(oldest.address)
-            self._end(oldest)
-        return self._start(host, prefix, offset, now)
+            self._end(oldest, "reclaimed")
+        lease = self._start(host, prefix, offset, now)
+        if self.observe is not None:
+            self.observe("assigned", lease)
+        return lease
 
     def of_host(self, host: bytes, prefix: Pref64 | None) -> Lease | None:
         """Return the lease of (`host`, `prefix`), active or dormant, if there is one. It is not marked used."""
@@ -135,7 +140,7 @@ class DynamicPool:
             oldest = self._longest_idle(now, REMEMBERED_SECONDS)
             if oldest is None:
                 break
-            self._end(oldest)
+            self._end(oldest, "forgotten")
             ended.append(oldest)
         return ended
 
@@ -175,10 +180,12 @@ class DynamicPool:
             self._file(lease)
         return None
 
-    def _end(self, lease: Lease) -> None:
+    def _end(self, lease: Lease, event: str) -> None:
         lease.ended = True
         del self._by_host[lease.host, lease.prefix]
         del self._by_address[lease.address]
         self._taken[self._offset(lease.address)] = 0
         self._free += 1
         self.revision += 1
+        if self.observe is not None:
+            self.observe(event, lease)

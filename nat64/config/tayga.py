@@ -1,0 +1,518 @@
+"""The translator's config: TAYGA 0.9.6's tayga.conf, and our own directives in the same grammar.
+
+A file is read into one frozen `NatConfig`; every mistake of the file is told at once. What TAYGA accepts means the
+same here. Three things are accepted beyond TAYGA: maps whose networks contain one another (the longest match counts),
+`control-socket`, and a `tun-ip` inside the pool, which is kept out of it. Refused beyond TAYGA: map networks with bits
+set after their length (TAYGA accepts them and then never matches) and pools or maps in 169.254.0.0/16.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+from ipaddress import (
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+    ip_interface,
+    ip_network,
+)
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+from nat64.addressing.eamt import Eam
+from nat64.addressing.prefix import LENGTHS, Pref64
+from nat64.addressing.special_purpose import is_global, may_translate_ipv4, may_translate_ipv6
+from nat64.config.grammar import (
+    Directive,
+    Findings,
+    Mistake,
+    Place,
+    Refused,
+    directives,
+    read_flag,
+    read_ipv4,
+    read_ipv4_network,
+    read_ipv6,
+    read_ipv6_network,
+    read_number,
+)
+from nat64.config.tayga_overlaps import Placed, refuse_overlaps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from ipaddress import IPv4Address
+
+UdpCksumMode = Literal["drop", "fwd", "calc"]
+
+DEFAULT_CONTROL_SOCKET: Final = Path("/run/nat64d/control.sock")
+LOG_CATEGORIES: Final = ("drop", "reject", "icmp", "self", "dyn")
+
+_LONGEST_DEVICE_NAME: Final = 15
+_MOST_WORKERS: Final = 64
+_LARGEST_POOL: Final = 8
+_LINK_LOCAL: Final = IPv4Network("169.254.0.0/16")
+
+# The documentation names these for later versions; a config that relies on them must not run as if they were not there.
+_LATER: Final = frozenset(
+    {"fast-path", "linger", "hairpin", "max-hosts-per-prefix", "icmp-rate", "metrics-listen"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NatConfig:
+    """What nat64.conf says."""
+
+    tun_device: str
+    ipv4_addr: IPv4Address
+    ipv6_addr: IPv6Address
+    prefix: Pref64 | None = None
+    wkpf_strict: bool = True
+    dynamic_pool: IPv4Network | None = None
+    eams: tuple[Eam, ...] = ()
+    """The `map` directives of the config, then those of the `map-file`."""
+    data_dir: Path | None = None
+    """Where `dynamic.map` is kept; None: leases end with the daemon."""
+    map_file: Path | None = None
+    log: frozenset[str] = frozenset()
+    """Which of `LOG_CATEGORIES` are logged."""
+    udp_cksum_mode: UdpCksumMode = "drop"
+    offlink_mtu: int = 1280
+    """Octets."""
+    tun_up: bool = False
+    tun_ips: tuple[IPv4Interface | IPv6Interface, ...] = ()
+    tun_routes: tuple[IPv4Network | IPv6Network, ...] = ()
+    control_socket: Path | None = DEFAULT_CONTROL_SOCKET
+    warnings: tuple[Mistake, ...] = field(default=(), compare=False)
+
+    def reserved_in_pool(self) -> tuple[IPv4Network, ...]:
+        """Return what may not be leased from the dynamic pool: our own address, maps, the device's addresses."""
+        own = [self.ipv4_addr, *(tun_ip.ip for tun_ip in self.tun_ips if isinstance(tun_ip, IPv4Interface))]
+        return (*(IPv4Network(address) for address in own), *(eam.ipv4 for eam in self.eams))
+
+
+def read(path: Path, name: str | None = None, *, state_directory: str | None = None) -> NatConfig:
+    """Read the config at `path`, and its map file; mistakes call it `name`.
+
+    `state_directory` is the value of STATE_DIRECTORY, which stands in for a missing `data-dir`. Raises
+    `ConfigError` for mistakes in it and `OSError` when it cannot be opened.
+    """
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return parse(text, name or str(path), state_directory=state_directory, read_map_file=_read_text)
+
+
+def parse(
+    text: str,
+    file: str,
+    *,
+    state_directory: str | None = None,
+    read_map_file: Callable[[Path], str] | None = None,
+) -> NatConfig:
+    """Read the text of a config, which mistakes call `file`. Raises `ConfigError` with all its mistakes.
+
+    `read_map_file` returns the text of the `map-file` or raises `OSError`; without it that file is not read.
+    """
+    return _Parser(file, state_directory, read_map_file).parse(text)
+
+
+def _read_text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+@dataclass(slots=True)
+class _Parser:
+    """Gathers the directives of one file."""
+
+    file: str
+    state_directory: str | None
+    read_map_file: Callable[[Path], str] | None
+    findings: Findings = field(default_factory=Findings)
+    places: dict[str, Place] = field(default_factory=dict)
+    tun_device: str = ""
+    ipv4_addr: Placed[IPv4Address] | None = None
+    ipv6_addr: Placed[IPv6Address] | None = None
+    prefix: Placed[Pref64] | None = None
+    pool: Placed[IPv4Network] | None = None
+    eams: list[Placed[Eam]] = field(default_factory=list)
+    wkpf_strict: bool = True
+    data_dir: Path | None = None
+    map_file: str | None = None
+    log: frozenset[str] = frozenset()
+    udp_cksum_mode: UdpCksumMode = "drop"
+    offlink_mtu: int = 1280
+    tun_up: bool = False
+    tun_ips: list[IPv4Interface | IPv6Interface] = field(default_factory=list)
+    tun_routes: list[IPv4Network | IPv6Network] = field(default_factory=list)
+    control_socket: Path | None = DEFAULT_CONTROL_SOCKET
+
+    def parse(self, text: str) -> NatConfig:
+        readers = self._readers()
+        for directive in directives(text, self.file, inline_comment=""):
+            reader = readers.get(directive.keyword)
+            if reader is None:
+                self._refuse_unknown(directive, readers)
+            else:
+                self.findings.attempt(directive, reader)
+                self.places.setdefault(directive.keyword, directive.place)
+        self._find_data_dir()
+        map_file = self._read_map_file()
+        self._check_presence()
+        own_ipv6 = self._own_ipv6()
+        refuse_overlaps(
+            self.findings,
+            ipv4_addr=self.ipv4_addr,
+            ipv6_addr=self.ipv6_addr,
+            prefix=self.prefix,
+            pool=self.pool,
+            eams=self.eams,
+        )
+        self._warn_of_own_tun_ips(own_ipv6)
+        self.findings.raise_if_any()
+        if self.ipv4_addr is None or own_ipv6 is None:
+            raise AssertionError("a config without its addresses has a mistake")
+        return NatConfig(
+            tun_device=self.tun_device,
+            ipv4_addr=self.ipv4_addr.value,
+            ipv6_addr=own_ipv6,
+            prefix=self.prefix.value if self.prefix else None,
+            wkpf_strict=self.wkpf_strict,
+            dynamic_pool=self.pool.value if self.pool else None,
+            eams=tuple(eam.value for eam in self.eams),
+            data_dir=self.data_dir,
+            map_file=map_file,
+            log=self.log,
+            udp_cksum_mode=self.udp_cksum_mode,
+            offlink_mtu=self.offlink_mtu,
+            tun_up=self.tun_up,
+            tun_ips=tuple(self.tun_ips),
+            tun_routes=tuple(self.tun_routes),
+            control_socket=self.control_socket,
+            warnings=tuple(self.findings.warnings),
+        )
+
+    def _readers(self) -> Mapping[str, Callable[[Directive], None]]:
+        return {
+            "tun-device": self._read_tun_device,
+            "ipv4-addr": self._read_ipv4_addr,
+            "ipv6-addr": self._read_ipv6_addr,
+            "prefix": self._read_prefix,
+            "wkpf-strict": self._read_wkpf_strict,
+            "dynamic-pool": self._read_dynamic_pool,
+            "data-dir": self._read_data_dir,
+            "map": self._read_map,
+            "map-file": self._read_map_file_name,
+            "log": self._read_log,
+            "udp-cksum-mode": self._read_udp_cksum_mode,
+            "offlink-mtu": self._read_offlink_mtu,
+            "workers": self._read_workers,
+            "tun-up": self._read_tun_up,
+            "tun-ip": self._read_tun_ip,
+            "tun-route": self._read_tun_route,
+            "strict-frag-hdr": self._read_strict_frag_hdr,
+            "control-socket": self._read_control_socket,
+        }
+
+    # What the whole file says
+
+    def _refuse_unknown(self, directive: Directive, known: Mapping[str, object]) -> None:
+        keyword = directive.keyword
+        if keyword in _LATER:
+            problem = f"'{keyword}' is not supported by this version of nat64d"
+            self.findings.refuse(directive.place, problem, "remove the line")
+            return
+        close = difflib.get_close_matches(keyword, known, n=1)
+        remedy = f"did you mean '{close[0]}'?" if close else f"known are: {' '.join(sorted(known))}"
+        self.findings.refuse(directive.place, f"unknown directive '{keyword}'", remedy)
+
+    def _check_presence(self) -> None:
+        whole = Place(self.file, 0)
+        if "tun-device" not in self.places:
+            self.findings.refuse(whole, "no tun-device", "name the interface, e.g.: tun-device nat64")
+        if "ipv4-addr" not in self.places:
+            remedy = "give the translator an IPv4 address, e.g.: ipv4-addr 192.168.240.1"
+            self.findings.refuse(whole, "no ipv4-addr", remedy)
+        if not self.places.keys() & {"prefix", "map", "map-file"}:
+            remedy = "say what to translate, e.g.: prefix 64:ff9b::/96"
+            self.findings.refuse(whole, "neither prefix nor map", remedy)
+
+    def _own_ipv6(self) -> IPv6Address | None:
+        """Return the translator's IPv6 address: the one given, or the own IPv4 address inside the prefix."""
+        whole = Place(self.file, 0)
+        strict_prefix = (
+            self.prefix if self.wkpf_strict and self.prefix and self.prefix.value.is_well_known else None
+        )
+        if self.ipv6_addr is not None or "ipv6-addr" in self.places:
+            return self.ipv6_addr.value if self.ipv6_addr else None
+        if self.prefix is None:
+            if "prefix" not in self.places:
+                remedy = "give the translator an IPv6 address, e.g.: ipv6-addr 2001:db8::64"
+                self.findings.refuse(whole, "no ipv6-addr, and no prefix to make one from", remedy)
+            return None
+        if self.ipv4_addr is None:
+            return None
+        if strict_prefix and not is_global(self.ipv4_addr.value.packed):
+            self.findings.refuse(
+                self.ipv4_addr.place,
+                f"{self.ipv4_addr.value} is not a global address, so it has no place in 64:ff9b::/96",
+                "add an ipv6-addr from a network of your own, outside the prefix",
+            )
+            return None
+        return IPv6Address(self.prefix.value.embed(self.ipv4_addr.value.packed))
+
+    def _find_data_dir(self) -> None:
+        if self.data_dir is not None or "data-dir" in self.places or not self.state_directory:
+            return
+        first, _, others = self.state_directory.partition(":")
+        whole = Place(self.file, 0)
+        if not first.startswith("/"):
+            problem = f"STATE_DIRECTORY '{first}' is not an absolute path"
+            self.findings.refuse(whole, problem, "set data-dir, e.g.: data-dir /var/lib/nat64")
+            return
+        if others:
+            problem = "STATE_DIRECTORY names several directories"
+            self.findings.warn(whole, problem, f"{first} is used; set data-dir to choose another")
+        self.data_dir = Path(first)
+
+    def _read_map_file(self) -> Path | None:
+        """Read the `map` directives of the map file, and return its path."""
+        if self.map_file is None:
+            return None
+        place = self.places["map-file"]
+        if not self.map_file.startswith("/") and self.data_dir is None:
+            self.findings.refuse(
+                place, f"map-file '{self.map_file}' is relative to a data-dir that is not set", "set data-dir"
+            )
+            return None
+        path = Path(self.map_file) if self.data_dir is None else self.data_dir / self.map_file
+        if self.read_map_file is None:
+            return path
+        try:
+            text = self.read_map_file(path)
+        except OSError as error:
+            problem = f"cannot read the map file {path}: {error.strerror}"
+            self.findings.refuse(place, problem, "create it, or make it readable to the daemon's user")
+            return path
+        for directive in directives(text, str(path), inline_comment=""):
+            if directive.keyword == "map":
+                self.findings.attempt(directive, self._read_map)
+            else:
+                problem = f"'{directive.keyword}' cannot stand in a map file"
+                self.findings.refuse(directive.place, problem, "only 'map' directives can")
+        return path
+
+    def _warn_of_own_tun_ips(self, own_ipv6: IPv6Address | None) -> None:
+        own = {own_ipv6, self.ipv4_addr.value if self.ipv4_addr else None}
+        for tun_ip in self.tun_ips:
+            if tun_ip.ip in own:
+                self.findings.warn(
+                    self.places["tun-ip"],
+                    f"tun-ip {tun_ip.ip} is the translator's own address, so the kernel keeps its packets",
+                    "give the device another address",
+                )
+
+    # What one directive says
+
+    def _once(self, directive: Directive) -> None:
+        """Refuse a directive that stands here a second time."""
+        earlier = self.places.get(directive.keyword)
+        if earlier is not None:
+            raise Refused(f"'{directive.keyword}' already stands at {earlier}", "keep one of the two")
+
+    def _last_counts(self, directive: Directive) -> None:
+        """Warn of a directive that TAYGA lets stand several times."""
+        earlier = self.places.get(directive.keyword)
+        if earlier is not None:
+            problem = f"'{directive.keyword}' already stands at {earlier}"
+            self.findings.warn(directive.place, problem, "the last one counts, remove the others")
+
+    def _read_tun_device(self, directive: Directive) -> None:
+        self._once(directive)
+        directive.count(1, 1, "tun-device NAME")
+        name = directive.words[0]
+        if len(name.encode()) > _LONGEST_DEVICE_NAME or "/" in name or name in {".", ".."}:
+            remedy = f"give at most {_LONGEST_DEVICE_NAME} characters without '/', e.g.: tun-device nat64"
+            raise Refused(f"'{name}' cannot name an interface", remedy)
+        self.tun_device = name
+
+    def _read_ipv4_addr(self, directive: Directive) -> None:
+        self._once(directive)
+        directive.count(1, 1, "ipv4-addr ADDRESS")
+        address = read_ipv4(directive.words[0])
+        if address.is_link_local:
+            problem = f"ipv4-addr {address} is a link-local address"
+            self.findings.warn(directive.place, problem, "take a private one unless you know that it works")
+        elif not may_translate_ipv4(address.packed):
+            raise Refused(f"{address} is reserved", "take a private address, e.g.: ipv4-addr 192.168.240.1")
+        self.ipv4_addr = Placed(address, directive.place)
+
+    def _read_ipv6_addr(self, directive: Directive) -> None:
+        self._once(directive)
+        directive.count(1, 1, "ipv6-addr ADDRESS")
+        address = read_ipv6(directive.words[0])
+        if not may_translate_ipv6(address.packed):
+            raise Refused(f"{address} is reserved", "take one of a network of your own")
+        self.ipv6_addr = Placed(address, directive.place)
+
+    def _read_prefix(self, directive: Directive) -> None:
+        directive.count(1, None, "prefix ADDRESS/LENGTH")
+        if len(directive.words) > 1:
+            raise Refused(
+                "a prefix with its own pool is not supported by this version", "write: prefix ADDRESS/LENGTH"
+            )
+        if "prefix" in self.places:
+            raise Refused(
+                f"'prefix' already stands at {self.places['prefix']}",
+                "keep one of the two, this version translates one prefix",
+            )
+        network = read_ipv6_network(directive.words[0])
+        if network.prefixlen not in LENGTHS:
+            lengths = ", ".join(map(str, LENGTHS))
+            raise Refused(
+                f"a NAT64 prefix cannot have the length {network.prefixlen}", f"RFC 6052 allows {lengths}"
+            )
+        if not may_translate_ipv6(network.network_address.packed):
+            raise Refused(f"{network} is reserved", "take 64:ff9b::/96 or one of a network of your own")
+        prefix = Pref64(network)
+        if not prefix.has_u_octet_zero:
+            self.findings.warn(
+                directive.place,
+                f"bits 64 to 71 of {network} are not zero",
+                "RFC 6052 section 2.2 asks for a prefix where they are",
+            )
+        self.prefix = Placed(prefix, directive.place)
+
+    def _read_wkpf_strict(self, directive: Directive) -> None:
+        self._last_counts(directive)
+        directive.count(1, 1, "wkpf-strict yes|no")
+        self.wkpf_strict = read_flag(directive.words[0], directive.keyword)
+
+    def _read_dynamic_pool(self, directive: Directive) -> None:
+        self._once(directive)
+        directive.count(1, 1, "dynamic-pool ADDRESS/LENGTH")
+        network = read_ipv4_network(directive.words[0])
+        if not _LARGEST_POOL <= network.prefixlen <= 31:
+            raise Refused(
+                f"a pool cannot have the length {network.prefixlen}", f"give one from {_LARGEST_POOL} to 31"
+            )
+        if not may_translate_ipv4(network.network_address.packed):
+            raise Refused(
+                f"{network} is reserved", "take a private network, e.g.: dynamic-pool 192.168.240.0/20"
+            )
+        self.pool = Placed(network, directive.place)
+
+    def _read_data_dir(self, directive: Directive) -> None:
+        self._once(directive)
+        directive.count(1, 1, "data-dir PATH")
+        self.data_dir = _read_path(directive)
+
+    def _read_map(self, directive: Directive) -> None:
+        directive.count(2, 4, "map IPV4[/LENGTH] IPV6[/LENGTH]")
+        if len(directive.words) > 2:
+            raise Refused("a map for one prefix is not supported by this version", "write: map IPV4 IPV6")
+        ipv4 = read_ipv4_network(_with_length(directive.words[0], 32))
+        ipv6 = read_ipv6_network(_with_length(directive.words[1], 128))
+        if 32 - ipv4.prefixlen != 128 - ipv6.prefixlen:
+            raise Refused(
+                f"{ipv4} and {ipv6} are not of the same size",
+                f"write the IPv6 network with /{96 + ipv4.prefixlen}",
+            )
+        if not may_translate_ipv4(ipv4.network_address.packed):
+            raise Refused(f"{ipv4} is reserved", "map another IPv4 address")
+        if not may_translate_ipv6(ipv6.network_address.packed):
+            raise Refused(f"{ipv6} is reserved", "map another IPv6 address")
+        self.eams.append(Placed(Eam(ipv4, ipv6), directive.place))
+
+    def _read_map_file_name(self, directive: Directive) -> None:
+        self._once(directive)
+        directive.count(1, 1, "map-file PATH")
+        self.map_file = directive.words[0]
+
+    def _read_log(self, directive: Directive) -> None:
+        self._once(directive)
+        chosen = frozenset(word.lower() for word in directive.words)
+        for word in sorted(chosen.difference(LOG_CATEGORIES)):
+            raise Refused(f"'{word}' cannot be logged", f"choose from: {' '.join(LOG_CATEGORIES)}")
+        self.log = chosen
+
+    def _read_udp_cksum_mode(self, directive: Directive) -> None:
+        self._last_counts(directive)
+        directive.count(1, 1, "udp-cksum-mode drop|fwd|calc")
+        word = directive.words[0].lower()
+        if word.startswith("dr"):
+            self.udp_cksum_mode = "drop"
+        elif word.startswith("calc"):
+            self.udp_cksum_mode = "calc"
+        elif word.startswith(("forw", "fwd")):
+            self.udp_cksum_mode = "fwd"
+        else:
+            raise Refused(
+                f"'{directive.words[0]}' is no udp-cksum-mode", "write: udp-cksum-mode drop|fwd|calc"
+            )
+
+    def _read_offlink_mtu(self, directive: Directive) -> None:
+        self._once(directive)
+        directive.count(1, 1, "offlink-mtu OCTETS")
+        self.offlink_mtu = read_number(directive.words[0], "offlink-mtu", 1280, 65535)
+
+    def _read_workers(self, directive: Directive) -> None:
+        self._once(directive)
+        directive.count(1, 1, "workers NUMBER")
+        if read_number(directive.words[0], "number of workers", 0, _MOST_WORKERS) > 1:
+            problem = "this version handles all packets in one process"
+            self.findings.warn(directive.place, problem, "'workers' changes nothing")
+
+    def _read_tun_up(self, directive: Directive) -> None:
+        self._last_counts(directive)
+        directive.count(1, 1, "tun-up yes|no")
+        self.tun_up = read_flag(directive.words[0], directive.keyword)
+
+    def _read_tun_ip(self, directive: Directive) -> None:
+        directive.count(1, 1, "tun-ip ADDRESS[/LENGTH]")
+        try:
+            self.tun_ips.append(ip_interface(_without_zone(directive.words[0])))
+        except ValueError:
+            raise Refused(
+                f"'{directive.words[0]}' is not an address", "write it as 192.0.2.1/24 or 2001:db8::1/64"
+            ) from None
+
+    def _read_tun_route(self, directive: Directive) -> None:
+        directive.count(1, 1, "tun-route DESTINATION[/LENGTH]")
+        word = _without_zone(directive.words[0])
+        try:
+            route = ip_network(word, strict=False)
+        except ValueError:
+            raise Refused(f"'{word}' is not a network", "write it as 192.0.2.0/24 or 2001:db8::/64") from None
+        if str(route.network_address) != str(ip_interface(word).ip):
+            raise Refused(f"'{word}' has bits set after its length", f"did you mean {route}?")
+        self.tun_routes.append(route)
+
+    def _read_strict_frag_hdr(self, directive: Directive) -> None:
+        self.findings.warn(
+            directive.place,
+            "'strict-frag-hdr' has no function any more, as in TAYGA 0.9.5",
+            "remove the line",
+        )
+
+    def _read_control_socket(self, directive: Directive) -> None:
+        self._once(directive)
+        directive.count(1, 1, "control-socket PATH|none")
+        self.control_socket = None if directive.words[0].lower() == "none" else _read_path(directive)
+
+
+def _read_path(directive: Directive) -> Path:
+    word = directive.words[0]
+    if not word.startswith("/"):
+        raise Refused(f"'{word}' is not an absolute path", f"write: {directive.keyword} /PATH")
+    return Path(word)
+
+
+def _without_zone(word: str) -> str:
+    if "%" in word:
+        raise Refused(f"'{word}' names an interface", "leave out what follows '%', the TUN device is meant")
+    return word
+
+
+def _with_length(word: str, length: int) -> str:
+    return word if "/" in word else f"{word}/{length}"

@@ -1,0 +1,103 @@
+"""Addresses of a translator's config that get in each other's way, each told with both places."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nat64.addressing.eamt import Eam
+    from nat64.addressing.prefix import Pref64
+    from nat64.config.grammar import Findings, Place
+
+_Value = TypeVar("_Value")
+_Network = TypeVar("_Network", IPv4Network, IPv6Network)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed(Generic[_Value]):
+    """A value and the place where it stands."""
+
+    value: _Value
+    place: Place
+
+
+def refuse_overlaps(  # noqa: PLR0913 - these are the addresses that a config has
+    findings: Findings,
+    *,
+    ipv4_addr: Placed[IPv4Address] | None,
+    ipv6_addr: Placed[IPv6Address] | None,
+    prefix: Placed[Pref64] | None,
+    pool: Placed[IPv4Network] | None,
+    eams: Sequence[Placed[Eam]],
+) -> None:
+    """Record a mistake for each overlap that leaves a mapping without effect.
+
+    The pool may contain the translator's own address and maps: they are kept out of it.
+    """
+    if ipv6_addr and prefix and ipv6_addr.value in prefix.value.network:
+        findings.refuse(
+            ipv6_addr.place,
+            f"ipv6-addr {ipv6_addr.value} lies inside the prefix {prefix.value} of {prefix.place}",
+            "give an address outside it, or none, so that one is made from ipv4-addr",
+        )
+    for eam in eams:
+        _check_eam_ipv4(findings, eam, ipv4_addr, pool)
+        _check_eam_ipv6(findings, eam, ipv6_addr, prefix)
+    _refuse_duplicates(findings, [Placed(eam.value.ipv4, eam.place) for eam in eams])
+    _refuse_duplicates(findings, [Placed(eam.value.ipv6, eam.place) for eam in eams])
+
+
+def _check_eam_ipv4(
+    findings: Findings,
+    eam: Placed[Eam],
+    ipv4_addr: Placed[IPv4Address] | None,
+    pool: Placed[IPv4Network] | None,
+) -> None:
+    network = eam.value.ipv4
+    if ipv4_addr and network == IPv4Network(ipv4_addr.value):
+        findings.refuse(
+            eam.place,
+            f"{ipv4_addr.value} is the translator's own address since {ipv4_addr.place}",
+            "map another IPv4 address",
+        )
+    if pool and pool.value.subnet_of(network):
+        findings.refuse(
+            eam.place,
+            f"the map {network} takes every address of the pool {pool.value} of {pool.place}",
+            "map another IPv4 network, or remove the pool",
+        )
+
+
+def _check_eam_ipv6(
+    findings: Findings,
+    eam: Placed[Eam],
+    ipv6_addr: Placed[IPv6Address] | None,
+    prefix: Placed[Pref64] | None,
+) -> None:
+    network = eam.value.ipv6
+    if ipv6_addr and ipv6_addr.value in network:
+        findings.refuse(
+            eam.place,
+            f"{network} contains the translator's own address {ipv6_addr.value} of {ipv6_addr.place}",
+            "map another IPv6 address",
+        )
+    if prefix and network.overlaps(prefix.value.network):
+        findings.refuse(
+            eam.place,
+            f"{network} overlaps the prefix {prefix.value} of {prefix.place}",
+            "map an IPv6 address outside the prefix",
+        )
+
+
+def _refuse_duplicates(findings: Findings, networks: Sequence[Placed[_Network]]) -> None:
+    seen: dict[_Network, Place] = {}
+    for network in networks:
+        earlier = seen.setdefault(network.value, network.place)
+        if earlier is not network.place:
+            findings.refuse(
+                network.place, f"{network.value} is already mapped at {earlier}", "keep one of the two maps"
+            )

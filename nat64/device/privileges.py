@@ -1,0 +1,75 @@
+"""Giving up root: another user and group, and of the capabilities only CAP_NET_ADMIN (capabilities(7))."""
+
+from __future__ import annotations
+
+import ctypes
+import grp
+import os
+import pwd
+from dataclasses import dataclass
+from typing import Final
+
+from nat64.device.errors import DeviceError
+
+_PR_SET_KEEPCAPS: Final = 8
+_CAPABILITY_VERSION: Final = 0x20080522
+_CAP_NET_ADMIN: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whom to become; None keeps what is."""
+
+    user: int | None
+    group: int | None
+
+
+def look_up(user: str | None, group: str | None) -> Identity:
+    """Find the ids of a user and a group, given by name or number; a user alone brings its own group.
+
+    Raises `DeviceError`.
+    """
+    user_id = group_id = None
+    if user is not None:
+        try:
+            entry = pwd.getpwuid(int(user)) if user.isascii() and user.isdigit() else pwd.getpwnam(user)
+            user_id, group_id = entry.pw_uid, entry.pw_gid
+        except KeyError:
+            raise DeviceError(f"no user '{user}'; create it, or give -u another one") from None
+    if group is not None:
+        try:
+            found = grp.getgrgid(int(group)) if group.isascii() and group.isdigit() else grp.getgrnam(group)
+            group_id = found.gr_gid
+        except KeyError:
+            raise DeviceError(f"no group '{group}'; create it, or give -g another one") from None
+    return Identity(user_id, group_id)
+
+
+def become(identity: Identity) -> None:
+    """Become `identity` and keep CAP_NET_ADMIN, with which the interface can still be changed.
+
+    Does nothing when we are that already. Raises `DeviceError`.
+    """
+    user, group = identity.user, identity.group
+    if user in {None, os.geteuid()} and group in {None, os.getegid()}:
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    try:
+        if group is not None:
+            os.setgroups([group])
+            os.setresgid(group, group, group)
+        if user is not None:
+            if libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0):
+                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+            os.setresuid(user, user, user)
+            _keep_only(libc, 1 << _CAP_NET_ADMIN)
+    except OSError as error:
+        raise DeviceError(f"cannot change user and group: {error.strerror}; start as root") from None
+
+
+def _keep_only(libc: ctypes.CDLL, capabilities: int) -> None:
+    """Set the effective and permitted capabilities of this thread, none inheritable (capset(2))."""
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
+    data = (ctypes.c_uint32 * 6)(capabilities, capabilities, 0, 0, 0, 0)
+    if libc.capset(header, data):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))

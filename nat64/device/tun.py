@@ -1,0 +1,105 @@
+"""The TUN device: opened, made persistent, removed. Source: the kernel's Documentation/networking/tuntap.rst."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import socket
+import struct
+from typing import Final
+
+from nat64.device.errors import DeviceError
+
+DEVICE_NODE: Final = "/dev/net/tun"
+
+_TUNSETIFF: Final = 0x400454CA
+_TUNSETPERSIST: Final = 0x400454CB
+_TUNSETOWNER: Final = 0x400454CC
+_TUNSETGROUP: Final = 0x400454CE
+_IFF_TUN: Final = 0x0001
+_IFF_NO_PI: Final = 0x1000  # packets come and go bare, without a header of the driver's
+_SIOCGIFMTU: Final = 0x8921
+_REQUEST: Final = struct.Struct("16sH22x")  # struct ifreq: the name, then a union of 24 octets
+_MTU_REQUEST: Final = struct.Struct("16si20x")
+
+_REMEDIES: Final = {
+    errno.ENOENT: "load the module (modprobe tun), or give the container /dev/net/tun",
+    errno.ENODEV: "load the module (modprobe tun)",
+    errno.EACCES: "run as root or as the device's owner, or make /dev/net/tun readable and writable to this user",
+    errno.EPERM: "run as root or with CAP_NET_ADMIN, or create the device for this user: nat64d --mktun -u USER",
+    errno.EBUSY: "stop the other process that uses it",
+    errno.EINVAL: "another kind of interface has this name; set tun-device to another one, or remove it",
+}
+
+
+def open_tun(name: str) -> int:
+    """Open the TUN device `name` and return its descriptor, which does not block.
+
+    A device that exists is adopted; one that does not is made, and goes away when the descriptor is closed.
+    Raises `DeviceError`.
+    """
+    fd = -1
+    try:
+        fd = os.open(DEVICE_NODE, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        fcntl.ioctl(fd, _TUNSETIFF, _REQUEST.pack(name.encode(), _IFF_TUN | _IFF_NO_PI))
+    except OSError as error:
+        if fd >= 0:
+            os.close(fd)
+        raise _refused(f"cannot open the TUN device {name}", error) from None
+    return fd
+
+
+def make_persistent(name: str, user: int | None, group: int | None) -> None:
+    """Make the TUN device `name`, which stays until `remove`; who may open it beside root: `user`, `group` (ids).
+
+    A persistent device that exists is kept, with its owner changed. Raises `DeviceError`.
+    """
+    fd = open_tun(name)
+    try:
+        if user is not None:
+            fcntl.ioctl(fd, _TUNSETOWNER, user)
+        if group is not None:
+            fcntl.ioctl(fd, _TUNSETGROUP, group)
+        fcntl.ioctl(fd, _TUNSETPERSIST, 1)
+    except OSError as error:
+        raise _refused(f"cannot make the TUN device {name} persistent", error) from None
+    finally:
+        os.close(fd)
+
+
+def remove(name: str) -> None:
+    """Remove the persistent TUN device `name`; none is fine too. Raises `DeviceError`."""
+    if not exists(name):
+        return
+    fd = open_tun(name)
+    try:
+        fcntl.ioctl(fd, _TUNSETPERSIST, 0)
+    except OSError as error:
+        raise _refused(f"cannot remove the TUN device {name}", error) from None
+    finally:
+        os.close(fd)
+
+
+def exists(name: str) -> bool:
+    """Whether an interface of this name exists in our network namespace."""
+    try:
+        socket.if_nametoindex(name)
+    except OSError:
+        return False
+    return True
+
+
+def mtu(name: str) -> int:
+    """Return the interface's MTU in octets. Raises `DeviceError`."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+        try:
+            answer = fcntl.ioctl(channel, _SIOCGIFMTU, _MTU_REQUEST.pack(name.encode(), 0))
+        except OSError as error:
+            raise _refused(f"cannot read the MTU of {name}", error) from None
+    return int(_MTU_REQUEST.unpack(answer)[1])
+
+
+def _refused(what: str, error: OSError) -> DeviceError:
+    remedy = _REMEDIES.get(error.errno or 0, "see the kernel's log (dmesg)")
+    return DeviceError(f"{what}: {error.strerror}; {remedy}")

@@ -1,12 +1,13 @@
 """Command line of the lab: `python -m lab up|down|status|run|demo|clean-cache`."""
 
 import argparse
+import os
 import signal
 import subprocess
 import sys
 from types import FrameType
 
-from lab import rootfs
+from lab import demo, rootfs
 from lab.errors import LabError
 from lab.progress import say
 from lab.running import RUN, Lab, State
@@ -28,6 +29,10 @@ def main() -> int:
             f"lab: `{command}` failed with status {error.returncode}; what it said stands above",
             file=sys.stderr,
         )
+        return 1
+    except BrokenPipeError:
+        # Whoever read our output has gone; nor can the interpreter flush to it at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
         print("lab: interrupted", file=sys.stderr)
@@ -57,6 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("host")
     run.add_argument("command", nargs=argparse.REMAINDER)
     run.set_defaults(do=_run)
+    show = verbs.add_parser("demo", parents=[common], help="show a gateway being made and used")
+    show.add_argument("--keep", action="store_true", help="leave the lab up at the end")
+    show.set_defaults(do=_demo)
     clean = verbs.add_parser("clean-cache", help="remove the cached root file systems")
     clean.set_defaults(do=_clean_cache)
     return parser
@@ -92,6 +100,10 @@ def _run(arguments: argparse.Namespace) -> int:
     words = arguments.command[1:] if arguments.command[:1] == ["--"] else arguments.command
     command = Lab(arguments.name).container(arguments.host).command(words or ["bash", "-l"])
     return subprocess.run(command, check=False).returncode
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    return 0 if demo.run(Lab(arguments.name), keep=arguments.keep) else 1
 
 
 def _clean_cache(_arguments: argparse.Namespace) -> int:

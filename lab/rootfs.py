@@ -77,7 +77,20 @@ def ready(cache: Path) -> RootFs:
             building.mkdir()
             _build(building)
             building.rename(finished)
+        for older in cache.glob("rootfs-*"):
+            if older != finished and not in_use(older):
+                shutil.rmtree(older)
     return RootFs(finished)
+
+
+def in_use(directory: Path) -> bool:
+    """Tell whether a host of some lab runs from `directory` (each names its own on its command line)."""
+    needle = os.fsencode(f"{directory}/")
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # ended meanwhile
+            if needle in (process / "cmdline").read_bytes():
+                return True
+    return False
 
 
 def remove(cache: Path) -> None:

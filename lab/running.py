@@ -45,6 +45,11 @@ class Lab:
         """Return the container of a host; raise LabError if there is no such host."""
         return next(each for each in self.containers if each.host == host_named(host))
 
+    @property
+    def ssh_config(self) -> Path:
+        """Configuration for ssh that reaches the hosts by their names."""
+        return self.directory / "ssh_config"
+
     def state(self) -> State:
         """Look what there is."""
         pieces = [container.init() is not None for container in self.containers]
@@ -86,9 +91,6 @@ class Lab:
         """Stop all hosts and remove everything of the lab, whatever is there of it."""
         with self._locked():
             self._clear()
-        self._lock_file.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # other labs are up
-            RUN.rmdir()
 
     def _clear(self) -> None:
         for container in self.containers:
@@ -112,7 +114,7 @@ class Lab:
             ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"nat64 lab {self.name}", "-f", key],
             check=True,
         )
-        (self.directory / "ssh_config").write_text(ssh_config(self.name), encoding="utf-8")
+        self.ssh_config.write_text(ssh_config(self.name), encoding="utf-8")
         public_key = key.with_suffix(".pub").read_text(encoding="utf-8")
         for container in self.containers:
             container.upper.mkdir(parents=True)
@@ -134,24 +136,27 @@ class Lab:
         if not wait_for(advertised, _UPLINK_TIMEOUT):
             raise LabError("the gateway hears no router advertisement; look at radvd on host isp")
 
-    @property
-    def _lock_file(self) -> Path:
-        return RUN / f"{self.name}.lock"
-
     def _command(self, verb: str) -> str:
         return f"`python -m lab {verb} --name {self.name}`"
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         RUN.mkdir(mode=0o755, exist_ok=True)
-        with self._lock_file.open("w") as lock:
+        lock_file = RUN / f"{self.name}.lock"
+        with lock_file.open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise LabError(
                     f"lab {self.name!r} is being started or stopped; wait for that to end"
                 ) from None
-            yield
+            try:
+                yield
+            finally:
+                if not self.directory.exists():
+                    lock_file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # this lab or another is up
+            RUN.rmdir()
 
 
 def ssh_config(lab: str) -> str:

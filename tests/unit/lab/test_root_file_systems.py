@@ -1,0 +1,125 @@
+"""The cache of root file systems: when it is rebuilt, and what an interrupted build leaves."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lab import machine, package_index, recipe, rootfs
+from lab.errors import LabError
+
+
+def test_the_stamp_follows_the_packages_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    stamp = recipe.stamp()
+    assert recipe.stamp() == stamp
+    monkeypatch.setattr(recipe, "PEER_PACKAGES", (*recipe.PEER_PACKAGES, "mtr-tiny"))
+    assert recipe.stamp() != stamp
+
+
+def _pretend_to_build(directory: Path) -> None:
+    (directory / "base").mkdir()
+
+
+def test_what_is_built_is_built_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    builds: list[Path] = []
+    monkeypatch.setattr(rootfs, "_build", builds.append)
+    first = rootfs.ready(tmp_path / "cache")
+    assert rootfs.ready(tmp_path / "cache") == first
+    assert len(builds) == 1
+
+
+def test_a_failed_build_leaves_no_half_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(directory: Path) -> None:
+        _pretend_to_build(directory)
+        raise LabError("no network")
+
+    monkeypatch.setattr(rootfs, "_build", fail)
+    with pytest.raises(LabError, match="no network"):
+        rootfs.ready(tmp_path)
+    monkeypatch.setattr(rootfs, "_build", _pretend_to_build)
+    directory = rootfs.ready(tmp_path).directory
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["lock", directory.name]
+
+
+def test_root_file_systems_of_an_older_recipe_are_removed_when_no_lab_uses_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("rootfs-old", "rootfs-used"):
+        (tmp_path / name / "base").mkdir(parents=True)
+    monkeypatch.setattr(rootfs, "_build", _pretend_to_build)
+    monkeypatch.setattr(rootfs, "in_use", lambda directory: directory.name == "rootfs-used")
+    directory = rootfs.ready(tmp_path).directory
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["lock", directory.name, "rootfs-used"]
+
+
+def test_a_cache_path_that_an_overlay_cannot_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="NAT64_LAB_CACHE"):
+        rootfs.ready(tmp_path / "a:b")
+
+
+def test_the_cache_is_removed_whole_but_for_what_is_not_the_labs(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    (cache / "rootfs-abc" / "base").mkdir(parents=True)
+    rootfs.remove(cache)
+    assert not cache.exists()
+    rootfs.remove(cache)
+    (cache / "rootfs-abc").mkdir(parents=True)
+    (cache / "precious").touch()
+    rootfs.remove(cache)
+    assert [entry.name for entry in cache.iterdir()] == ["precious"]
+
+
+def test_the_cache_is_among_the_users_caches_unless_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NAT64_LAB_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", "/caches")
+    assert rootfs.cache_directory() == Path("/caches/nat64-lab")
+    monkeypatch.setenv("NAT64_LAB_CACHE", "/elsewhere")
+    assert rootfs.cache_directory() == Path("/elsewhere")
+
+
+def test_the_repositorys_index_describes_its_packages(tmp_path: Path) -> None:
+    control = tmp_path / "package/DEBIAN/control"
+    control.parent.mkdir(parents=True)
+    control.write_text(
+        "Package: thing\nVersion: 1:2.0\nArchitecture: all\nMaintainer: A <a@thing.example>\nDescription: thing\n",
+        encoding="utf-8",
+    )
+    repository = tmp_path / "repository"
+    repository.mkdir()
+    deb = repository / "thing_1%3a2.0_all.deb"
+    subprocess.run(["dpkg-deb", "--build", control.parent.parent, deb], check=True, capture_output=True)
+    package_index.write_index(repository)
+    digest = subprocess.run(["sha256sum", deb], check=True, capture_output=True, text=True).stdout.split()[0]
+    packages = (repository / "Packages").read_text(encoding="utf-8")
+    assert "Package: thing\n" in packages
+    assert f"\nFilename: ./thing_1%3a2.0_all.deb\nSize: {deb.stat().st_size}\nSHA256: {digest}\n" in packages
+    index_digest = subprocess.run(
+        ["sha256sum", repository / "Packages"], check=True, capture_output=True, text=True
+    ).stdout.split()[0]
+    assert f" {index_digest} {len(packages)} Packages\n" in (repository / "Release").read_text(
+        encoding="utf-8"
+    )
+
+
+def test_missing_tools_are_named_by_their_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr("shutil.which", lambda tool: None if tool in {"nc", "mmdebstrap"} else f"/bin/{tool}")
+    with pytest.raises(LabError, match=r"apt-get install mmdebstrap netcat-openbsd$"):
+        machine.check()
+
+
+def test_every_tool_is_in_the_list_that_setup_installs() -> None:
+    listed = {
+        line.split("#")[0].strip()
+        for line in Path(machine.__file__)
+        .with_name("requirements-debian.txt")
+        .read_text(encoding="utf-8")
+        .splitlines()
+    }
+    assert set(machine.TOOLS.values()) <= listed | {"util-linux"}  # essential: always there
+
+
+def test_only_root_is_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    with pytest.raises(LabError, match="sudo"):
+        machine.check()

@@ -1,0 +1,235 @@
+"""totd.conf as totd 1.5 reads it, our own directives, and every mistake told at once."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nat64.config.grammar import ConfigError
+from nat64.config.totd import Endpoint, Interfaces, parse, read
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SOUND = "forwarder 192.0.2.53\nprefix 64:ff9b::/96\nallow-query ::1\n"
+KEYWORDS = [
+    "forwarder",
+    "prefix",
+    "port",
+    "pidfile",
+    "interfaces",
+    "allow",
+    "retry",
+    "scoped",
+    "stf",
+    "listen",
+    "allow-query",
+    "exclude",
+    "on-aaaa-failure",
+    "control-socket",
+]
+
+
+def mistakes(text: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        parse(text, "dns64.conf")
+    return [str(mistake) for mistake in caught.value.mistakes]
+
+
+def warnings(text: str) -> list[str]:
+    return [str(warning) for warning in parse(text, "dns64.conf").warnings]
+
+
+def test_an_unmodified_totd_conf_works() -> None:
+    text = """
+; totd.conf as people have it
+FORWARDER 192.0.2.53 PORT 65053   # the local BIND
+forwarder 2001:db8::53
+prefix 2001:db8:64:ff9b::
+Prefix 3fff:64::
+port 5353 ; not 53
+pidfile /var/run/totd.pid
+interfaces eth0 eth1
+retry 120
+allow ::1
+scoped fec0:: 2001:db8:: 48
+stf
+"""
+    config = parse(text, "totd.conf")
+    assert config.forwarders == (
+        Endpoint(ip_address("192.0.2.53"), 65053),
+        Endpoint(ip_address("2001:db8::53"), 53),
+    )
+    assert [str(prefix) for prefix in config.prefixes] == ["2001:db8:64:ff9b::/96", "3fff:64::/96"]
+    assert (config.port, config.pidfile, config.retry) == (5353, "/var/run/totd.pid", 120)
+    assert config.interfaces == Interfaces(("eth0", "eth1"))
+    assert [str(warning).split(";")[0] for warning in config.warnings] == [
+        "totd.conf:11: 'allow' opened totd's web server, which dns64d does not have",
+        (
+            "totd.conf:12: 'scoped' has no effect: dns64d does not rewrite site-local addresses, "
+            "which RFC 3879 deprecated"
+        ),
+        "totd.conf:13: 'stf' has no effect: reverse names of 6to4 addresses are asked from the forwarders",
+    ]
+
+
+def test_defaults_are_totds() -> None:
+    config = parse(SOUND, "dns64.conf")
+    assert (config.port, config.retry, config.pidfile) == (53, 300, None)
+    assert config.control_socket == "/run/dns64d/control.sock"
+    assert config.exclude == (ip_network("::ffff:0:0/96"),)
+    assert config.synthesize_on_failure
+
+
+@pytest.mark.parametrize("word", ["*", "all", "ALL"])
+def test_interfaces_all(word: str) -> None:
+    assert parse(f"{SOUND}interfaces {word}", "f").interfaces == Interfaces((), every=True)
+
+
+@pytest.mark.parametrize("length", [32, 40, 48, 56, 64, 96])
+def test_rfc6052_2_2_prefix_lengths(length: int) -> None:
+    config = parse(f"forwarder ::1\nallow-query ::1\nprefix 2001:db8::/{length}", "f")
+    assert config.prefixes[0].network.prefixlen == length
+
+
+def test_our_own_directives() -> None:
+    config = parse(
+        SOUND
+        + """
+port 5300
+listen 2001:db8::1
+listen 192.0.2.1 port 5301
+allow-query 2001:db8::/32 192.0.2.0/24
+allow-query 198.51.100.7
+exclude 3fff::/20
+on-aaaa-failure servfail
+control-socket none
+""",
+        "f",
+    )
+    assert list(map(str, config.listen)) == ["[2001:db8::1]:5300", "192.0.2.1:5301"]
+    assert config.allow_query is not None
+    assert list(map(str, config.allow_query)) == [
+        "::1/128",
+        "2001:db8::/32",
+        "192.0.2.0/24",
+        "198.51.100.7/32",
+    ]
+    assert list(map(str, config.exclude)) == ["::ffff:0:0/96", "3fff::/20"]
+    assert not config.synthesize_on_failure
+    assert config.control_socket is None
+
+
+def test_the_command_lines_port_goes_before_the_files() -> None:
+    config = parse(f"{SOUND}port 5300\nlisten ::1\nlisten ::1 port 99", "f", port=7)
+    assert (config.port, [endpoint.port for endpoint in config.listen]) == (7, [7, 99])
+
+
+def test_every_mistake_is_told_with_its_line_and_remedy() -> None:
+    assert mistakes(
+        """forwarder ns.example
+forwarder 192.0.2.1 port 70000
+forwarder 192.0.2.1 prot 53
+forwader 192.0.2.1
+prefix 2001:db8::/95
+prefix 2001:db8::1/96
+prefix 192.0.2.1
+port http
+retry
+allow-query 192.0.2.1/24
+view inside 2001:db8::/32
+interfaces
+stf yes
+listen fe80::1
+on-aaaa-failure maybe
+control-socket here
+frobnicate
+"""
+    ) == [
+        (
+            "dns64.conf:1: 'ns.example' is not an IPv4 or IPv6 address; "
+            "give an address such as 192.0.2.53 or 2001:db8::53"
+        ),
+        "dns64.conf:2: '70000' is not a valid port; give a number from 1 to 65535",
+        "dns64.conf:3: 'prot 53' is not understood here; write: forwarder ADDRESS [port NUMBER]",
+        "dns64.conf:4: unknown directive 'forwader'; did you mean 'forwarder'?",
+        (
+            "dns64.conf:5: '2001:db8::/95' has a length that RFC 6052 does not know; "
+            "give one of 32, 40, 48, 56, 64, 96"
+        ),
+        "dns64.conf:6: '2001:db8::1/96' has bits set after its length; did you mean 2001:db8::/96?",
+        "dns64.conf:7: '192.0.2.1' is not an IPv6 address; write it as 2001:db8::1",
+        "dns64.conf:8: 'http' is not a valid port; give a number from 1 to 65535",
+        "dns64.conf:9: 'retry' has 0 arguments; write: retry SECONDS",
+        "dns64.conf:10: '192.0.2.1/24' has bits set after its length; did you mean 192.0.2.0/24?",
+        "dns64.conf:11: 'view' is not supported by this version of dns64d; remove the line",
+        "dns64.conf:12: 'interfaces' has 0 arguments; write: interfaces NAME... (or: interfaces *)",
+        "dns64.conf:13: 'stf' has 1 argument; write: stf",
+        "dns64.conf:14: cannot listen on fe80::1; give a unicast address that is not link-local",
+        "dns64.conf:15: 'maybe' is not a choice; write: on-aaaa-failure synthesize|servfail",
+        "dns64.conf:16: 'here' is not an absolute path; e.g.: control-socket /run/dns64d/control.sock",
+        "dns64.conf:17: unknown directive 'frobnicate'; known are: " + " ".join(sorted(KEYWORDS)),
+    ]
+
+
+def test_a_missing_forwarder_is_a_mistake_that_says_what_to_write() -> None:
+    assert mistakes("prefix 64:ff9b::/96") == [
+        "dns64.conf: no forwarder; say which name server to ask, e.g.: forwarder 127.0.0.1 port 65053"
+    ]
+
+
+@pytest.mark.parametrize("keyword", ["mapped", "domain", "workers", "cache-size", "metrics-listen", "view"])
+def test_directives_of_the_design_that_do_nothing_yet_are_refused(keyword: str) -> None:
+    assert mistakes(f"{SOUND}{keyword} x") == [
+        f"dns64.conf:4: '{keyword}' is not supported by this version of dns64d; remove the line"
+    ]
+
+
+@pytest.mark.parametrize("option", ["forwarder 192.0.2.1 tls dns.example", "forwarder 192.0.2.1 validating"])
+def test_forwarder_options_that_do_nothing_yet_are_refused(option: str) -> None:
+    assert "write: forwarder ADDRESS [port NUMBER]" in mistakes(option)[0]
+
+
+@pytest.mark.parametrize("line", ["forwarder 192.0.2.53", "prefix 64:ff9b::/96", "prefix 64:ff9b::"])
+def test_a_repeated_entry_of_a_list_is_a_mistake(line: str) -> None:
+    assert "a second time" in mistakes(SOUND + line)[0]
+
+
+def test_what_would_surprise_is_warned_of() -> None:
+    assert [warning.split(";")[0] for warning in warnings("forwarder 192.0.2.53")] == [
+        "dns64.conf: no prefix, so that no AAAA record is synthesized",
+        "dns64.conf: neither interfaces nor allow-query is given, so that only this host itself is answered",
+    ]
+    assert "open resolver" in warnings(f"{SOUND}allow-query ::/0")[0]
+    assert "the last one counts" in warnings(f"{SOUND}port 1\nport 2")[0]
+    assert "only the first 96 bits" in warnings("forwarder ::1\nallow-query ::1\nprefix 2001:db8::1")[0]
+
+
+def test_a_sound_config_has_no_warning() -> None:
+    assert warnings(SOUND) == []
+
+
+def test_read_calls_the_file_by_another_name(tmp_path: Path) -> None:
+    path = tmp_path / "draft"
+    path.write_bytes(b"prefix \xff\n")
+    with pytest.raises(ConfigError, match=r"^/etc/nat64/dns64\.conf"):
+        read(path, "/etc/nat64/dns64.conf")
+
+
+WORDS = st.one_of(
+    st.sampled_from(["*", "port", "none", "::/0", "192.0.2.0/24", "64:ff9b::/96", "1"]), st.text()
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(KEYWORDS), st.lists(WORDS, max_size=4)), max_size=6))
+def test_any_words_are_a_config_or_mistakes_with_a_remedy(lines: list[tuple[str, list[str]]]) -> None:
+    found: list[str] = []
+    try:
+        parse("\n".join(" ".join((keyword, *words)) for keyword, words in lines), "f")
+    except ConfigError as error:
+        found = list(map(str, error.mistakes)) or ["an error without a mistake"]
+    assert all("; " in mistake for mistake in found)

@@ -1,0 +1,142 @@
+"""A DNS64 service without a network: dnspython makes the queries and the forwarders' replies, and reads ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TYPE_CHECKING
+
+import dns.edns
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rrset
+import pytest
+
+from nat64.config.totd import parse
+from nat64.dns64.service import Query, Service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from nat64.dns64.exchange import Ask
+
+CONFIG = """
+forwarder 192.0.2.53
+prefix 2001:db8:64::/96
+allow-query 2001:db8::/32
+"""
+CLIENT = "2001:db8::c"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a forwarder says to one question."""
+
+    answer: tuple[str, ...] = ()
+    authority: tuple[str, ...] = ()
+    additional: tuple[str, ...] = ()
+    rcode: str = "NOERROR"
+    flags: str = "QR RD RA"
+    options: tuple[dns.edns.Option, ...] = ()
+
+    def to_wire(self, question: bytes) -> bytes:
+        query = dns.message.from_wire(question)
+        reply = dns.message.make_response(query)
+        reply.flags = dns.flags.from_text(self.flags)
+        reply.set_rcode(dns.rcode.from_text(self.rcode))
+        for section, lines in (
+            (reply.answer, self.answer),
+            (reply.authority, self.authority),
+            (reply.additional, self.additional),
+        ):
+            for line in lines:
+                name, ttl, rdclass, rdtype, rdata = line.split(None, 4)
+                section.append(dns.rrset.from_text(name, int(ttl), rdclass, rdtype, rdata))
+        if self.options:
+            reply.use_edns(0, options=list(self.options))
+        return reply.to_wire(max_size=65535)
+
+
+Zone = dict[tuple[str, str], Reply | None]
+
+
+@dataclass(slots=True)
+class Lab:
+    """A service, and what its forwarders know: ``None`` for a question means silence."""
+
+    service: Service
+    zone: Zone = field(default_factory=dict)
+    now: float = 1000.0
+    asked: list[tuple[str, str, str]] = field(default_factory=list)
+    """What went to forwarders: (address, name, type)."""
+    dead: set[str] = field(default_factory=set)
+    """Forwarders whose port is closed."""
+    mute: set[str] = field(default_factory=set)
+    """Forwarders that never say anything."""
+    without_edns: set[str] = field(default_factory=set)
+    """Forwarders that answer FORMERR to a query with an OPT record."""
+
+    def send(self, data: bytes, host: str = CLIENT, *, tcp: bool = False) -> bytes | None:
+        """Put bytes to the service and run the clock until it has answered."""
+        result = self.service.message_received(data, host, tcp=tcp, now=self.now)
+        if not isinstance(result, Query):
+            return result
+        resolution = result.resolution
+        while resolution.answer is None:
+            asks = resolution.asks_to_send()
+            for ask in asks:
+                self._serve(ask, result)
+            if not asks:
+                self.now = max(self.now, resolution.timer)
+                resolution.handle_timer(self.now)
+        return self.service.finish(result)
+
+    def ask(
+        self, name: str, rdtype: str = "AAAA", *, tcp: bool = False, **options: object
+    ) -> dns.message.Message:
+        """Ask a question and return the response as dnspython reads it."""
+        query = dns.message.make_query(name, rdtype, **options)  # type: ignore[arg-type]
+        data = self.send(query.to_wire(), tcp=tcp)
+        assert data is not None
+        response = dns.message.from_wire(data)
+        assert query.is_response(response)
+        return response
+
+    def _serve(self, ask: Ask, query: Query) -> None:
+        wire = ask.data
+        question = dns.message.from_wire(wire).question[0]
+        forwarder = str(ask.forwarder.address)
+        self.asked.append((forwarder, str(question.name).lower(), question.rdtype.name))
+        if forwarder in self.dead:
+            query.resolution.ask_failed(ask, self.now)
+            return
+        reply = self.zone[str(question.name).lower(), question.rdtype.name]
+        if reply is None or forwarder in self.mute:
+            return
+        if forwarder in self.without_edns and ask.message.edns is not None:
+            reply = Reply(rcode="FORMERR")
+        data = reply.to_wire(wire)
+        if "TC" in reply.flags and ask.tcp:
+            data = self.zone[str(question.name).lower(), "TCP"].to_wire(wire)  # type: ignore[union-attr]
+        query.resolution.reply_received(ask, data, self.now)
+
+
+@pytest.fixture
+def lab() -> Callable[..., Lab]:
+    """Make a `Lab` from a zone and perhaps another config."""
+
+    def make(zone: Mapping[tuple[str, str], Reply | None] | None = None, config: str = CONFIG) -> Lab:
+        ids = count(1)
+        service = Service(random_id=lambda: next(ids))
+        parsed = parse(config, "dns64.conf")
+        service.configure(parsed, parsed.allow_query or ())
+        return Lab(service, dict(zone or {}))
+
+    return make
+
+
+@pytest.fixture
+def reply() -> type[Reply]:
+    """Give the maker of forwarders' replies."""
+    return Reply

@@ -1,0 +1,181 @@
+"""What clients get: EDNS, truncation, refusals, and silence where silence is right."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any
+
+import dns.edns
+import dns.flags
+import dns.message
+import dns.opcode
+import dns.rcode
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from nat64.dns64.service import MOST_OUTSTANDING, Query
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Make = Callable[..., Any]
+
+NAME = "big.example."
+
+
+def texts(count: int) -> tuple[str, ...]:
+    return tuple(f"{NAME} 60 IN TXT {'x' * 90}{index}" for index in range(count))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    count=st.integers(0, 40),
+    additional=st.integers(0, 10),
+    size=st.one_of(st.none(), st.integers(0, 65535)),
+)
+def test_rfc6891_6_2_responses_fit_the_client_and_are_whole_or_truncated(
+    lab: Make, reply: Make, count: int, additional: int, size: int | None
+) -> None:
+    extra = tuple(f"ns{index}.example. 60 IN A 192.0.2.{index}" for index in range(additional))
+    dns64 = lab({(NAME, "TXT"): reply(answer=texts(count), additional=extra)})
+    query = dns.message.make_query(NAME, "TXT")
+    if size is not None:
+        query.use_edns(0, payload=size)
+    data = dns64.send(query.to_wire())
+    assert len(data) <= max(512, min(size or 512, 1232))
+    response = dns.message.from_wire(data)
+    assert response.question == query.question
+    if response.flags & dns.flags.TC:
+        assert not response.answer
+    else:
+        assert sum(map(len, response.answer)) == count
+
+
+def test_over_tcp_nothing_is_truncated(lab: Make, reply: Make) -> None:
+    response = lab({(NAME, "TXT"): reply(answer=texts(300))}).ask(NAME, "TXT", tcp=True)
+    assert len(response.answer[0]) == 300
+
+
+def test_rfc6891_6_1_1_an_opt_record_comes_only_if_asked_for(lab: Make, reply: Make) -> None:
+    dns64 = lab({(NAME, "TXT"): reply(answer=texts(1))})
+    assert dns64.ask(NAME, "TXT").edns == -1
+    response = dns64.ask(NAME, "TXT", use_edns=0, payload=4096, want_dnssec=True)
+    assert (response.edns, response.payload) == (0, 1232)
+    assert response.ednsflags & dns.flags.DO
+
+
+def test_rfc6891_6_1_3_an_unknown_version_gets_badvers(lab: Make) -> None:
+    dns64 = lab()
+    response = dns64.ask(NAME, "TXT", use_edns=1)
+    assert response.rcode() == dns.rcode.BADVERS
+    assert response.edns == 0
+    assert not dns64.asked
+
+
+def test_rfc6891_6_1_2_unknown_options_are_ignored(lab: Make, reply: Make) -> None:
+    dns64 = lab({(NAME, "TXT"): reply(answer=texts(1))})
+    option = dns.edns.GenericOption(dns.edns.OptionType.make(65001), b"anything")
+    response = dns64.ask(NAME, "TXT", use_edns=0, options=[option])
+    assert response.answer
+    assert not response.options
+
+
+def test_do_and_cd_go_on_to_the_forwarder_and_rd_too(lab: Make, reply: Make) -> None:
+    dns64 = lab({(NAME, "TXT"): reply()})
+    query = dns.message.make_query(NAME, "TXT", want_dnssec=True)
+    query.flags = dns.flags.CD
+    (ask,) = dns64.service.message_received(
+        query.to_wire(), "::1", tcp=False, now=0.0
+    ).resolution.asks_to_send()
+    upstream = dns.message.from_wire(ask.data)
+    assert upstream.ednsflags & dns.flags.DO
+    assert upstream.payload == 1232
+    assert upstream.flags & (dns.flags.CD | dns.flags.RD) == dns.flags.CD
+
+
+def test_the_question_comes_back_in_the_clients_own_case(lab: Make, reply: Make) -> None:
+    response = lab({(NAME, "TXT"): reply(answer=texts(1))}).ask("BiG.eXaMpLe.", "TXT")
+    assert response.question[0].name.labels[0] == b"BiG"
+
+
+@pytest.mark.parametrize("host", ["2001:db9::1", "192.0.2.1", "fe80::1%eth0"])
+def test_a_host_outside_allow_query_gets_refused_before_any_work(lab: Make, host: str) -> None:
+    dns64 = lab()
+    query = dns.message.make_query(NAME, "AAAA", use_edns=0)
+    response = dns.message.from_wire(dns64.send(query.to_wire(), host))
+    assert response.rcode() == dns.rcode.REFUSED
+    assert query.is_response(response)
+    assert not dns64.asked
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "2001:db8:ffff::1"])
+def test_loopback_and_allow_query_networks_are_answered(lab: Make, reply: Make, host: str) -> None:
+    data = lab({(NAME, "A"): reply()}).send(dns.message.make_query(NAME, "A").to_wire(), host)
+    assert dns.message.from_wire(data).rcode() == dns.rcode.NOERROR
+
+
+@pytest.mark.parametrize("host", ["2001:db8::c", "2001:db9::1"])
+def test_responses_are_never_answered(lab: Make, host: str) -> None:
+    response = dns.message.make_response(dns.message.make_query(NAME, "A"))
+    assert lab().send(response.to_wire(), host) is None
+
+
+@pytest.mark.parametrize("length", range(12))
+def test_what_has_no_header_gets_silence(lab: Make, length: int) -> None:
+    assert lab().send(b"\0" * length) is None
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [b"", b"\xc0\x0c\0\x01\0\x01", b"\x40" + b"a" * 64 + b"\0\0\x01\0\x01", b"\x03www\0\0\x01"],
+)
+def test_rfc1035_4_1_1_a_malformed_query_gets_formerr(lab: Make, rest: bytes) -> None:
+    data = lab().send(struct.pack("!HHHHHH", 77, 0x0100, 1, 0, 0, 0) + rest)
+    response = dns.message.from_wire(data)
+    assert (response.id, response.rcode()) == (77, dns.rcode.FORMERR)
+    assert response.flags & dns.flags.QR
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_qdcount_other_than_one_gets_formerr(lab: Make, count: int) -> None:
+    question = b"\x07example\0\0\x01\0\x01"
+    data = lab().send(struct.pack("!HHHHHH", 77, 0, count, 0, 0, 0) + question * count)
+    assert dns.message.from_wire(data).rcode() == dns.rcode.FORMERR
+
+
+@pytest.mark.parametrize("opcode", [dns.opcode.STATUS, dns.opcode.NOTIFY, dns.opcode.UPDATE, 9, 15])
+def test_other_opcodes_get_notimp(lab: Make, opcode: int) -> None:
+    dns64 = lab()
+    data = struct.pack("!HHHHHH", 77, opcode << 11, 1, 0, 0, 0) + b"\x07example\0\0\x06\0\x01"
+    answer = dns64.send(data)
+    assert struct.unpack_from("!HH", answer) == (77, 0x8000 | opcode << 11 | dns.rcode.NOTIMP)
+    assert not dns64.asked
+
+
+@pytest.mark.parametrize("rdtype", ["AXFR", "IXFR"])
+def test_zone_transfers_are_refused(lab: Make, rdtype: str) -> None:
+    data = dns.message.make_query(NAME, rdtype).to_wire()
+    assert dns.message.from_wire(lab().send(data, tcp=True)).rcode() == dns.rcode.REFUSED
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=100), st.booleans())
+def test_any_bytes_get_an_error_or_silence_and_never_raise(lab: Make, data: bytes, tcp: bool) -> None:
+    dns64 = lab()
+    result = dns64.service.message_received(data, "::1", tcp=tcp, now=0.0)
+    if isinstance(result, bytes):
+        assert result[:2] == data[:2]
+        assert result[2] & 0x80
+
+
+def test_beyond_the_bound_of_outstanding_queries_clients_get_servfail(lab: Make, reply: Make) -> None:
+    dns64 = lab({(NAME, "A"): reply()})
+    wire = dns.message.make_query(NAME, "A").to_wire()
+    waiting = [
+        dns64.service.message_received(wire, "::1", tcp=False, now=0.0) for _ in range(MOST_OUTSTANDING)
+    ]
+    assert all(isinstance(query, Query) for query in waiting)
+    assert dns.message.from_wire(dns64.send(wire)).rcode() == dns.rcode.SERVFAIL
+    dns64.service.finish(waiting[0])
+    assert dns.message.from_wire(dns64.send(wire)).rcode() == dns.rcode.NOERROR

@@ -18,6 +18,7 @@ ROUTE_PROTOCOL: Final = 64
 """Marks the routes that are ours (rtm_protocol, rtnetlink(7)), so that only those are ever removed."""
 
 _FAMILIES: Final = {4: 2, 6: 10}  # AF_INET, AF_INET6
+_ANYWHERE: Final = {4: "0.0.0.0", 6: "::"}  # noqa: S104 - the destination of a default route, nothing is bound
 _MAIN_TABLE: Final = 254
 
 
@@ -85,8 +86,8 @@ def _routes(netlink: Any, index: int) -> set[Route]:  # noqa: ANN401 - pyroute2 
         for message in netlink.get_routes(family=family, oif=index, proto=ROUTE_PROTOCOL, table=_MAIN_TABLE):
             if message["proto"] != ROUTE_PROTOCOL or message.get_attr("RTA_OIF") != index:
                 continue
-            anywhere = "0.0.0.0" if version == 4 else "::"
-            found.add(ip_network(f"{message.get_attr('RTA_DST') or anywhere}/{message['dst_len']}"))
+            destination = message.get_attr("RTA_DST") or _ANYWHERE[version]
+            found.add(ip_network(f"{destination}/{message['dst_len']}"))
     return found
 
 

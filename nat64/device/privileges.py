@@ -59,8 +59,7 @@ def become(identity: Identity) -> None:
             os.setgroups([group])
             os.setresgid(group, group, group)
         if user is not None:
-            if libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0):
-                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+            _succeed(libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0))
             os.setresuid(user, user, user)
             _keep_only(libc, 1 << _CAP_NET_ADMIN)
     except OSError as error:
@@ -71,5 +70,9 @@ def _keep_only(libc: ctypes.CDLL, capabilities: int) -> None:
     """Set the effective and permitted capabilities of this thread, none inheritable (capset(2))."""
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
     data = (ctypes.c_uint32 * 6)(capabilities, capabilities, 0, 0, 0, 0)
-    if libc.capset(header, data):
+    _succeed(libc.capset(header, data))
+
+
+def _succeed(result: int) -> None:
+    if result:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))

@@ -1,0 +1,56 @@
+"""Going into the background the way daemon(7) describes, with the parent waiting until the daemon is ready."""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+_SYSLOG: Final = Path("/dev/log")
+
+
+class Detached:
+    """The daemon's end of the pipe to the process that the user started; `ready` lets that one end well."""
+
+    def __init__(self, pipe: int) -> None:
+        self._pipe = pipe
+
+    def ready(self) -> None:
+        """Tell the waiting parent that the daemon serves, and let go of the terminal.
+
+        From here on the log goes to syslog, where there is one.
+        """
+        null = os.open(os.devnull, os.O_RDWR)
+        for stream in (0, 1, 2):
+            os.dup2(null, stream)
+        os.close(null)
+        if _SYSLOG.exists():
+            _log_to_syslog()
+        os.write(self._pipe, b"+")
+        os.close(self._pipe)
+
+
+def detach() -> Detached:
+    """Fork twice and return in the daemon. The parent waits, and exits with status 1 if the daemon never gets ready."""
+    ours, daemons = os.pipe()
+    if os.fork():
+        os.close(daemons)
+        sys.exit(0 if os.read(ours, 1) else 1)
+    os.close(ours)
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    os.chdir("/")
+    return Detached(daemons)
+
+
+def _log_to_syslog() -> None:
+    root = logging.getLogger()
+    syslog = logging.handlers.SysLogHandler(str(_SYSLOG), logging.handlers.SysLogHandler.LOG_DAEMON)
+    syslog.ident = "nat64d: "
+    if root.handlers:
+        syslog.setFormatter(root.handlers[0].formatter)
+    root.handlers[:] = [syslog]

@@ -1,0 +1,80 @@
+"""The leases' life on disk: loaded at the start, saved when they change, and now and then for their times of use."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Final
+
+from nat64.addressing import dynamic_map
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from nat64.addressing.pool import DynamicPool, Lease
+    from nat64.addressing.prefix import Pref64
+    from nat64.device.state_file import StateDirectory
+
+log = logging.getLogger(__name__)
+
+SAVE_CHANGES_EVERY: Final = 5.0
+"""Seconds from one save to the next while leases come and go."""
+
+SAVE_TIMES_EVERY: Final = 600.0
+"""Seconds from one save to the next while only the times of last use change."""
+
+_SKIPPED_LINES_TOLD: Final = 10
+
+
+class LeaseFile:
+    """`dynamic.map` in a state directory."""
+
+    def __init__(self, directory: StateDirectory) -> None:
+        self._directory = directory
+        self._saved_revision = -1
+        self._saved_at = float("-inf")
+
+    def load(self, pool: DynamicPool, prefixes: tuple[Pref64, ...], now: float) -> None:
+        """Put the saved leases into the pool. What cannot be used is logged and left out."""
+        try:
+            text = self._directory.read(dynamic_map.FILE_NAME)
+        except OSError as error:
+            log.error("cannot read the saved leases", extra={"file": self._path, "error": error.strerror})  # noqa: TRY400 - the reason is in the line, a traceback adds nothing
+            return
+        if text is None:
+            return
+        skipped = dynamic_map.restore(text, pool, prefixes, now, time.time())
+        for line in skipped[:_SKIPPED_LINES_TOLD]:
+            log.warning(
+                "saved lease skipped", extra={"place": f"{self._path}:{line.line}", "problem": line.problem}
+            )
+        if len(skipped) > _SKIPPED_LINES_TOLD:
+            log.warning("more saved leases skipped", extra={"lines": len(skipped) - _SKIPPED_LINES_TOLD})
+        log.info("leases loaded", extra={"leases": len(pool), "file": self._path})
+
+    def is_due(self, pool: DynamicPool, now: float) -> bool:
+        """Whether it is time to save."""
+        age = now - self._saved_at
+        if pool.revision != self._saved_revision:
+            return age >= SAVE_CHANGES_EVERY
+        return age >= SAVE_TIMES_EVERY
+
+    def begin(self, pool: DynamicPool, now: float) -> list[Lease]:
+        """Take down which leases a save will hold. The save itself may then run beside the packets."""
+        self._saved_revision = pool.revision
+        self._saved_at = now
+        return list(pool)
+
+    def save(self, leases: Iterable[Lease], first_prefix: Pref64 | None, now: float) -> None:
+        """Write the leases to disk. A failure is logged; the next save tries again."""
+        try:
+            self._directory.write(
+                dynamic_map.FILE_NAME, dynamic_map.write(leases, first_prefix, now, time.time())
+            )
+        except OSError as error:
+            self._saved_revision = -1
+            log.error("cannot save the leases", extra={"file": self._path, "error": error.strerror})  # noqa: TRY400 - the reason is in the line, a traceback adds nothing
+
+    @property
+    def _path(self) -> str:
+        return str(self._directory.path / dynamic_map.FILE_NAME)

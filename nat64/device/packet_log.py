@@ -1,0 +1,61 @@
+"""Log lines about packets that did not go on, as the `log` directive asks, and never more than a log can bear."""
+
+from __future__ import annotations
+
+import logging
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Final
+
+from nat64.siit import counters
+from nat64.siit.rate_limit import TokenBucket
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+_LINES_PER_SECOND: Final = 20
+_LINES_AT_ONCE: Final = 100
+_SECONDS_BETWEEN_WARNINGS: Final = 10
+
+
+class PacketLog:
+    """Logs packets of the chosen `categories`; an exhausted pool is told always. `clock` gives seconds."""
+
+    def __init__(self, categories: frozenset[str], clock: Callable[[], float]) -> None:
+        self._categories = categories
+        self._clock = clock
+        self._lines = TokenBucket(_LINES_PER_SECOND, _LINES_AT_ONCE)
+        self._warnings = TokenBucket(1 / _SECONDS_BETWEEN_WARNINGS, 1)
+        self._left_out = 0
+
+    def observe(self, counter: str, packet: memoryview) -> None:
+        """Take note of a packet that was counted as `counter`."""
+        if counter == counters.POOL_EXHAUSTED and self._warnings.take(self._clock()):
+            log.warning(
+                "the dynamic pool is exhausted, new hosts are refused; give it a larger network",
+                extra=_addresses(packet),
+            )
+        category = counter.partition("_")[0]
+        if category not in self._categories:
+            return
+        if not self._lines.take(self._clock()):
+            self._left_out += 1
+            return
+        extra: dict[str, object] = {"reason": counter, **_addresses(packet)}
+        if self._left_out:
+            extra["left_out"] = self._left_out
+            self._left_out = 0
+        log.info(counters.MEANINGS[counter], extra=extra)
+
+
+def _addresses(packet: memoryview) -> dict[str, object]:
+    """Return source and destination as far as the packet shows them."""
+    version = packet[0] >> 4 if packet else 0
+    if version == 6 and len(packet) >= 40:
+        source, destination = packet[8:24], packet[24:40]
+    elif version == 4 and len(packet) >= 20:
+        source, destination = packet[12:16], packet[16:20]
+    else:
+        return {"packet": packet[:40].hex()}
+    return {"source": str(ip_address(bytes(source))), "destination": str(ip_address(bytes(destination)))}

@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from typing import Any
 
 PREFIX: Final = "nat64test"
@@ -28,9 +28,7 @@ class Namespace:
         _command("ip", "netns", "add", self.name)
         self.run("ip", "link", "set", "lo", "up")
 
-    def run(
-        self, *command: str, check: bool = True, timeout: float = 60, input: str | None = None
-    ) -> subprocess.CompletedProcess[str]:  # fmt: skip
+    def run(self, *command: str, check: bool = True, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Run a command inside and return what it printed."""
         completed = subprocess.run(
             ["ip", "netns", "exec", self.name, *command],
@@ -38,7 +36,6 @@ class Namespace:
             capture_output=True,
             text=True,
             timeout=timeout,
-            input=input,
         )
         if check and completed.returncode:
             raise AssertionError(f"{' '.join(command)}\n{completed.stdout}\n{completed.stderr}")

@@ -1,4 +1,4 @@
-"""dns64d: the DNS64 server, with totd 1.5's options."""
+"""dns64d, the DNS64 server: its command line, totd 1.5's. What runs then is in `dns64d_service`."""
 
 from __future__ import annotations
 
@@ -102,18 +102,18 @@ def _read(options: argparse.Namespace) -> Dns64Config | None:
         return None
     if options.check:
         for warning in config.warnings:
-            print(f"{warning} (warning)", file=sys.stderr)
+            print(f"warning: {warning}", file=sys.stderr)
     return config
 
 
 def _run(options: argparse.Namespace, config: Dns64Config) -> int:
     """Serve until told to end."""
-    from nat64.commands.daemonize import CannotStart  # noqa: PLC0415 - --check stays light
-    from nat64.commands.dns64_daemon import Settings, run  # noqa: PLC0415 - as above
+    from nat64.commands.dns64d_service import Settings, run  # noqa: PLC0415 - --check stays light
+    from nat64.device.errors import DeviceError  # noqa: PLC0415 - as above
     from nat64.dns64.sockets import BindError, Families  # noqa: PLC0415 - as above
 
     settings = Settings(
-        config_path=Path(options.config),
+        config_path=Path(options.config).absolute(),
         port=options.port,
         families=Families(ipv4=options.ipv4 or options.both, ipv6=options.ipv6 or options.both),
         user=options.user,
@@ -125,7 +125,11 @@ def _run(options: argparse.Namespace, config: Dns64Config) -> int:
     )
     try:
         run(settings, config)
-    except (BindError, CannotStart) as error:
+    except (BindError, DeviceError) as error:
         print(f"dns64d: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -50,7 +50,7 @@ def detach() -> Detached:
 def _log_to_syslog() -> None:
     root = logging.getLogger()
     syslog = logging.handlers.SysLogHandler(str(_SYSLOG), logging.handlers.SysLogHandler.LOG_DAEMON)
-    syslog.ident = "nat64d: "
+    syslog.ident = f"{Path(sys.argv[0]).name}: "
     if root.handlers:
         syslog.setFormatter(root.handlers[0].formatter)
     root.handlers[:] = [syslog]

@@ -1,8 +1,9 @@
-"""Giving up root: another user and group, and of the capabilities only CAP_NET_ADMIN (capabilities(7))."""
+"""Giving up root: another user and group, and of the capabilities only the one that is needed (capabilities(7))."""
 
 from __future__ import annotations
 
 import ctypes
+import enum
 import grp
 import os
 import pwd
@@ -13,7 +14,15 @@ from nat64.device.errors import DeviceError
 
 _PR_SET_KEEPCAPS: Final = 8
 _CAPABILITY_VERSION: Final = 0x20080522
-_CAP_NET_ADMIN: Final = 12
+
+
+class Capability(enum.IntEnum):
+    """A capability to keep (linux/capability.h)."""
+
+    NET_BIND_SERVICE = 10
+    """Bind ports below 1024."""
+    NET_ADMIN = 12
+    """Configure interfaces and routes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +54,8 @@ def look_up(user: str | None, group: str | None) -> Identity:
     return Identity(user_id, group_id)
 
 
-def become(identity: Identity) -> None:
-    """Become `identity` and keep CAP_NET_ADMIN, with which the interface can still be changed.
+def become(identity: Identity, keep: Capability = Capability.NET_ADMIN) -> None:
+    """Become `identity`, with that user's other groups, and keep one capability of root's.
 
     Does nothing when we are that already. Raises `DeviceError`.
     """
@@ -56,14 +65,21 @@ def become(identity: Identity) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     try:
         if group is not None:
-            os.setgroups([group])
+            os.setgroups(_groups(user, group))
             os.setresgid(group, group, group)
         if user is not None:
             _succeed(libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0))
             os.setresuid(user, user, user)
-            _keep_only(libc, 1 << _CAP_NET_ADMIN)
+            _keep_only(libc, 1 << keep)
     except OSError as error:
         raise DeviceError(f"cannot change user and group: {error.strerror}; start as root") from None
+
+
+def _groups(user: int | None, group: int) -> list[int]:
+    """Return `group` and, as initgroups(3) would, the groups that have the user as a member."""
+    if user is None:
+        return [group]
+    return os.getgrouplist(pwd.getpwuid(user).pw_name, group)
 
 
 def _keep_only(libc: ctypes.CDLL, capabilities: int) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
+from pyroute2 import AsyncIPRoute, NetlinkError
+
 if TYPE_CHECKING:
     from nat64.config.totd import Interfaces, IPNetwork
 
@@ -14,8 +16,6 @@ async def connected_networks(interfaces: Interfaces) -> tuple[IPNetwork, ...]:
 
     Raises `OSError` when the kernel cannot be asked.
     """
-    from pyroute2 import AsyncIPRoute, NetlinkError  # noqa: PLC0415 - heavy, and needed by the daemon only
-
     found: set[IPNetwork] = set()
     try:
         async with AsyncIPRoute() as kernel:

@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nat64 import __version__
-from nat64.commands import daemonize
+from nat64.commands.pidfile import pidfile
 from nat64.config import totd
 from nat64.config.grammar import ConfigError
 from nat64.control import event_log, readiness
 from nat64.control.protocol import Access, Command, CommandFailed
 from nat64.control.server import ControlServer, serve
+from nat64.device import privileges
+from nat64.device.detach import Detached, detach
+from nat64.device.errors import DeviceError
 from nat64.dns64.interfaces import connected_networks
 from nat64.dns64.server import Server, open_all
 from nat64.dns64.sockets import BindError, Binding, Families, ListeningPair, bindings
@@ -55,40 +58,28 @@ class Settings:
 
 
 def run(settings: Settings, config: Dns64Config) -> None:
-    """Serve until SIGTERM or SIGINT. Raises `BindError` or `CannotStart` when there is no starting."""
+    """Serve until SIGTERM or SIGINT. Raises `BindError` or `DeviceError` when there is no starting."""
     event_log.start(settings.log_level)
-    identity = daemonize.find_identity(settings.user, settings.group)
+    identity = privileges.look_up(settings.user, settings.group)
     opened = open_all(bindings(config, settings.families))
-    detached = daemonize.detach() if settings.detach else None
-    pidfile = Path(config.pidfile) if config.pidfile is not None else None
-    if pidfile is not None:
-        daemonize.write_pidfile(pidfile)
-    try:
-        if settings.chroot is not None:
-            daemonize.confine(settings.chroot)
-        if identity is not None:
-            daemonize.drop_privileges(identity)
-        asyncio.run(_Daemon(settings).serve(config, opened, detached))
-    finally:
-        if pidfile is not None:
-            daemonize.remove_pidfile(pidfile)
+    path = Path(config.pidfile).absolute() if config.pidfile is not None else None
+    detached = detach() if settings.detach else None
+    with pidfile(path):
+        asyncio.run(_Daemon(settings, identity, detached).serve(config, opened))
 
 
 class _Daemon:
     """The server with what a daemon has around it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, identity: privileges.Identity, detached: Detached | None) -> None:
         self._settings = settings
+        self._identity = identity
+        self._detached = detached
         self._server = Server(settings.families, connected_networks)
         self._control: ControlServer | None = None
         self._reloads: set[asyncio.Task[None]] = set()
 
-    async def serve(
-        self,
-        config: Dns64Config,
-        opened: Mapping[Binding, ListeningPair],
-        detached: daemonize.Detached | None,
-    ) -> None:
+    async def serve(self, config: Dns64Config, opened: Mapping[Binding, ListeningPair]) -> None:
         _log_warnings(config)
         loop = asyncio.get_running_loop()
         end = asyncio.Event()
@@ -96,17 +87,31 @@ class _Daemon:
         loop.add_signal_handler(signal.SIGINT, end.set)
         loop.add_signal_handler(signal.SIGHUP, self._hangup)
         await self._server.start(config, opened)
+        self._confine()
         await self._open_control(config)
-        readiness.ready()
-        if detached is not None:
-            detached.ready()
         log.info("serving", extra={"version": __version__, "config": str(self._settings.config_path)})
+        readiness.ready()
+        if self._detached is not None:
+            self._detached.ready()
         await end.wait()
         readiness.stopping()
         self._server.close()
         if self._control is not None:
             self._control.close()
         log.info("ended")
+
+    def _confine(self) -> None:
+        """Give up what is not needed to serve and to reload. Raises `DeviceError`."""
+        directory = self._settings.chroot
+        if directory is not None:
+            try:
+                os.chroot(directory)
+                os.chdir("/")
+            except OSError as error:
+                raise DeviceError(
+                    f"cannot chroot to {directory}: {error.strerror}; start as root, or leave out -t"
+                ) from None
+        privileges.become(self._identity, privileges.Capability.NET_BIND_SERVICE)
 
     def _hangup(self) -> None:
         task = asyncio.get_running_loop().create_task(self._reload_by_signal())
@@ -148,7 +153,7 @@ class _Daemon:
             self._control = await serve(path, commands)
         except OSError as error:
             if config.control_socket != totd.DEFAULT_CONTROL_SOCKET:
-                raise daemonize.CannotStart(
+                raise DeviceError(
                     f"cannot make the control socket {path}: {error}; mend its directory, or: control-socket none"
                 ) from error
             log.warning("no control socket", extra={"path": str(path), "why": str(error)})

@@ -1,0 +1,74 @@
+# noqa: INP001 - a script that the role sends, not a module
+"""Look at a host before the resolver is set up on it, and say what stands in the way.
+
+The role feeds this file to the host's own Python (``python3 - JSON``). It changes nothing, and prints JSON:
+``findings``, each of which names the variable and the remedy, and ``installed``, whether BIND is there.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the role's variables ask for, and what this platform calls things."""
+
+    port: int
+    forwarders: list[dict[str, Any]]
+    binary: str
+    unit: str
+    drop_in: str
+
+
+def findings(wanted: Wanted, listening: str, unit: str) -> list[str]:
+    """Say everything that stands in the way.
+
+    `listening` is what ``ss -H -tulnp`` shows for the port, `unit` what ``systemctl show`` tells of BIND's unit.
+    """
+    found: list[str] = []
+    strangers = sorted(set(re.findall(r'\("([^"]*)",pid=', listening)) - {Path(wanted.binary).name})
+    if strangers:
+        found.append(
+            f"resolver_port: {wanted.port} is taken by {', '.join(strangers)}; choose another, and name it in"
+            " dns64_forwarders, too"
+        )
+    if "ActiveState=active" in unit.splitlines() and wanted.drop_in not in unit:
+        found.append(
+            f"resolver_mode: {wanted.unit} runs here with a config of its own, which this role would take from it;"
+            " set resolver_mode to none, and name that server in dns64_forwarders"
+        )
+    for forwarder in wanted.forwarders:
+        try:
+            ipaddress.ip_address(forwarder["address"])
+        except ValueError:
+            found.append(
+                f"resolver_forwarders: '{forwarder['address']}' is not an IP address; write it as 192.0.2.53 or"
+                " 2001:db8::53"
+            )
+    return found
+
+
+def report(wanted: Wanted) -> dict[str, Any]:
+    """Look at the host and put together what the role needs to know."""
+    try:
+        listening = _output("ss", "-H", "-tulnp", f"sport = :{wanted.port}")
+    except FileNotFoundError:
+        return {"findings": ["the command 'ss' is missing; install iproute2"], "installed": False}
+    unit = _output("systemctl", "show", "--property=ActiveState", "--property=DropInPaths", wanted.unit)
+    return {"findings": findings(wanted, listening, unit), "installed": Path(wanted.binary).exists()}
+
+
+def _output(*command: str) -> str:
+    return subprocess.run(command, check=False, capture_output=True, text=True).stdout  # noqa: S603 - the role's words
+
+
+if __name__ == "__main__":
+    print(json.dumps(report(Wanted(**json.loads(sys.argv[1])))))  # noqa: T201 - the answer to the role

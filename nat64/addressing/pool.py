@@ -21,8 +21,8 @@ REMEMBERED_SECONDS: Final = 14 * 86400.0
 _LOOKS_PER_CALL: Final = 64
 """How many leases one call may look at while it searches for the longest idle one.
 
-A lease is looked at again only after another `ACTIVE_SECONDS`, so the search ends over a few calls, and no
-packet waits for a walk through a large pool.
+A lease is looked at again only when it was used since, so the search ends over a few calls, and no packet waits
+for a walk through a large pool.
 """
 
 
@@ -174,8 +174,8 @@ class DynamicPool:
         for _ in range(_LOOKS_PER_CALL):
             if not self._idle or now - self._idle[0][0] <= idle_for:
                 return None  # filed times are never later than real ones: nothing is idle for so long
-            lease = heapq.heappop(self._idle)[2]
-            if now - lease.last_use > idle_for:
+            filed_use, _, lease = heapq.heappop(self._idle)
+            if filed_use == lease.last_use:
                 return lease
             self._file(lease)
         return None

@@ -1,0 +1,198 @@
+"""The dynamic pool by TAYGA's rules."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from nat64.addressing.pool import ACTIVE_SECONDS, REMEMBERED_SECONDS, DynamicPool, Lease
+
+NETWORK = IPv4Network("192.168.240.0/29")
+
+
+def host(number: int) -> bytes:
+    return b"\x20\x01\x0d\xb8" + number.to_bytes(12, "big")
+
+
+def taken(pool: DynamicPool, number: int, now: float) -> Lease:
+    lease = pool.assign(host(number), None, now)
+    assert lease is not None
+    return lease
+
+
+def test_tayga_the_lowest_address_is_never_leased_the_highest_is() -> None:
+    pool = DynamicPool(NETWORK)
+    addresses = {IPv4Address(taken(pool, number, 0).address) for number in range(7)}
+    assert addresses == set(NETWORK) - {NETWORK[0]}
+    assert pool.size == 7
+
+
+def test_tayga_own_address_and_maps_are_kept_out() -> None:
+    excluded = [IPv4Network("192.168.240.3/32"), IPv4Network("192.168.240.4/30"), IPv4Network("10.0.0.0/8")]
+    pool = DynamicPool(NETWORK, excluded)
+    assert {IPv4Address(taken(pool, number, 0).address) for number in range(2)} == {NETWORK[1], NETWORK[2]}
+    assert pool.assign(host(2), None, 0) is None
+
+
+def test_a_host_keeps_its_address() -> None:
+    pool = DynamicPool(NETWORK)
+    lease = taken(pool, 1, 0)
+    assert pool.assign(host(1), None, 5) is lease
+    assert lease.last_use == 5
+
+
+def test_a_host_gets_the_same_address_in_another_run_of_the_daemon() -> None:
+    assert taken(DynamicPool(NETWORK), 7, 0).address == taken(DynamicPool(NETWORK), 7, 100).address
+
+
+def test_tayga_a_lease_is_active_for_124_minutes_after_its_last_use() -> None:
+    pool = DynamicPool(NETWORK)
+    lease = taken(pool, 1, 100)
+    assert ACTIVE_SECONDS == 124 * 60
+    assert pool.of_address(lease.address, 100 + 124 * 60) is lease
+    assert pool.of_address(lease.address, 101 + 124 * 60) is None
+    assert pool.of_host(host(1), None) is lease
+
+
+def test_tayga_a_dormant_lease_is_reactivated_for_its_host() -> None:
+    pool = DynamicPool(NETWORK)
+    lease = taken(pool, 1, 0)
+    assert pool.assign(host(1), None, 86400) is lease
+    assert pool.of_address(lease.address, 86400) is lease
+
+
+def test_tayga_a_full_pool_gives_the_longest_idle_dormant_address() -> None:
+    pool = DynamicPool(NETWORK)
+    leases = [taken(pool, number, number) for number in range(7)]
+    leases[0].last_use = 50  # used again, so the second one is idle for longest
+    now = 51 + ACTIVE_SECONDS
+    lease = taken(pool, 99, now)
+    assert lease.address == leases[1].address
+    assert leases[1].ended
+    assert not leases[0].ended
+    assert pool.of_host(host(1), None) is None
+
+
+def test_tayga_a_full_pool_of_active_leases_gives_none() -> None:
+    pool = DynamicPool(NETWORK)
+    for number in range(7):
+        taken(pool, number, 0)
+    assert pool.assign(host(99), None, ACTIVE_SECONDS) is None
+    assert pool.assign(host(99), None, ACTIVE_SECONDS + 1) is not None
+
+
+def test_tayga_a_lease_is_forgotten_after_14_days() -> None:
+    pool = DynamicPool(NETWORK)
+    lease = taken(pool, 1, 0)
+    assert pool.forget(14 * 86400) == []
+    assert pool.forget(14 * 86400 + 1) == [lease]
+    assert lease.ended
+    assert len(pool) == 0
+
+
+def test_leases_belong_to_host_and_prefix_and_are_told_when_they_change() -> None:
+    pool = DynamicPool(NETWORK)
+    events: list[tuple[str, bytes]] = []
+    pool.observe = lambda event, lease: events.append((event, lease.host))
+    for number in range(7):
+        taken(pool, number, 0)
+    taken(pool, 99, ACTIVE_SECONDS + 1)
+    pool.forget(ACTIVE_SECONDS + REMEMBERED_SECONDS + 2)
+    assert [event for event, _ in events].count("assigned") == 8
+    assert [event for event, _ in events].count("reclaimed") == 1
+    assert [event for event, _ in events].count("forgotten") == 7
+
+
+def test_many_busy_leases_in_a_full_pool_are_not_all_looked_at_for_one_packet() -> None:
+    pool = DynamicPool(IPv4Network("10.0.0.0/18"))
+    leases = [taken(pool, number, 0) for number in range(pool.size)]
+    now = ACTIVE_SECONDS + 10
+    for lease in leases[:-1]:
+        lease.last_use = now  # all but one are busy, and the pool does not know it yet
+    calls = 1
+    while pool.assign(host(10**6), None, now) is None:
+        calls += 1
+        assert calls <= len(leases)
+    assert calls > 10  # the search for the one dormant lease was spread over packets
+    assert leases[-1].ended
+    assert sum(lease.ended for lease in leases) == 1
+
+
+def test_restore_says_why_a_lease_cannot_be_put_back() -> None:
+    pool = DynamicPool(NETWORK, [IPv4Network("192.168.240.1/32")])
+    assert pool.restore(host(1), None, NETWORK[2].packed, 0) is None
+    assert pool.restore(host(2), None, NETWORK[2].packed, 0) == "the address is taken"
+    assert pool.restore(host(1), None, NETWORK[3].packed, 0) == "the host has another address"
+    assert pool.restore(host(2), None, NETWORK[1].packed, 0) == "the address is reserved"
+    assert "outside" in (pool.restore(host(2), None, IPv4Address("10.0.0.1").packed, 0) or "")
+
+
+class PoolMachine(RuleBasedStateMachine):
+    """The pool against a plain list of (host, address, last use)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool = DynamicPool(NETWORK, [IPv4Network("192.168.240.2/32")])
+        self.usable = set(NETWORK) - {NETWORK[0], NETWORK[2]}
+        self.model: dict[bytes, tuple[IPv4Address, float]] = {}
+        self.now = 0.0
+
+    @rule(seconds=st.sampled_from([1, 60, 3600, 7440, 7441, 86400, 14 * 86400]))
+    def time_passes(self, seconds: int) -> None:
+        self.now += seconds
+
+    @rule(number=st.integers(0, 9))
+    def a_host_sends(self, number: int) -> None:
+        key = host(number)
+        lease = self.pool.assign(key, None, self.now)
+        if key not in self.model and len(self.model) == len(self.usable):
+            oldest = min(self.model, key=lambda other: self.model[other][1])
+            if self.now - self.model[oldest][1] <= ACTIVE_SECONDS:
+                assert lease is None
+                return
+            victims = [other for other, (_, used) in self.model.items() if used == self.model[oldest][1]]
+            assert lease is not None
+            (victim,) = [other for other in victims if self.model[other][0].packed == lease.address]
+            del self.model[victim]
+        assert lease is not None
+        if key in self.model:
+            assert lease.address == self.model[key][0].packed
+        else:
+            assert IPv4Address(lease.address) in self.usable
+            assert lease.address not in {address.packed for address, _ in self.model.values()}
+        self.model[key] = (IPv4Address(lease.address), self.now)
+
+    @precondition(lambda self: self.model)
+    @rule(number=st.integers(0, 9))
+    def a_reply_comes(self, number: int) -> None:
+        key = sorted(self.model)[number % len(self.model)]
+        address, last_use = self.model[key]
+        lease = self.pool.of_address(address.packed, self.now)
+        if self.now - last_use > ACTIVE_SECONDS:
+            assert lease is None
+        else:
+            assert lease is not None
+            assert lease.host == key
+            lease.last_use = self.now
+            self.model[key] = (address, self.now)
+
+    @rule()
+    def old_leases_are_forgotten(self) -> None:
+        ended = {lease.host for lease in self.pool.forget(self.now)}
+        old = {key for key, (_, used) in self.model.items() if self.now - used > REMEMBERED_SECONDS}
+        assert ended == old
+        for key in old:
+            del self.model[key]
+
+    @invariant()
+    def pool_and_model_hold_the_same(self) -> None:
+        assert {lease.host: lease.address for lease in self.pool} == {
+            key: address.packed for key, (address, _) in self.model.items()
+        }
+
+
+PoolMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestPoolAgainstModel = PoolMachine.TestCase

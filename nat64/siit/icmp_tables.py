@@ -122,5 +122,5 @@ def _mtu_to_ipv6(reported: int, inner_total_length: int, mtu: int) -> int:
     """Return the MTU for a Packet Too Big; a router of before RFC 1191 reports none, so one is guessed."""
     if not reported:
         likely = (plateau for plateau in _PLATEAUS if plateau < inner_total_length)
-        reported = next(likely, ipv6_header.MINIMUM_MTU)
+        reported = next(likely, 0)
     return max(ipv6_header.MINIMUM_MTU, min(reported + 20, mtu))

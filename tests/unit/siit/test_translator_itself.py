@@ -1,0 +1,137 @@
+"""What the translator says for itself: echo replies, errors of its own, and when it keeps silent."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, IPv6Network
+
+import pytest
+from scapy.compat import raw
+from scapy.layers.inet import ICMP, IP, UDP
+from scapy.layers.inet6 import (
+    ICMPv6DestUnreach,
+    ICMPv6EchoReply,
+    ICMPv6EchoRequest,
+    ICMPv6TimeExceeded,
+    IPv6,
+    IPv6ExtHdrFragment,
+)
+from scapy.packet import Raw
+
+from nat64.addressing.prefix import Pref64
+from nat64.siit import counters
+from tests.unit.siit.conftest import HOST, LEASED, OWN4, OWN6, SERVER4, SERVER6, Gateway
+
+
+def test_echo_to_the_own_ipv6_address_is_answered(gateway: Gateway) -> None:
+    sent = gateway.send_one(
+        IPv6(src=HOST, dst=OWN6, tc=8, hlim=3) / ICMPv6EchoRequest(id=1, seq=2, data=b"odd")
+    )
+    assert sent == raw(IPv6(src=OWN6, dst=HOST, tc=8, hlim=64) / ICMPv6EchoReply(id=1, seq=2, data=b"odd"))
+    assert gateway.counts[counters.SELF_ECHO] == 1
+
+
+def test_echo_to_the_own_ipv4_address_is_answered(gateway: Gateway) -> None:
+    sent = gateway.send_one(IP(src=SERVER4, dst=OWN4, tos=8, ttl=1) / ICMP(id=1, seq=2) / b"odd")
+    assert sent == raw(
+        IP(src=OWN4, dst=SERVER4, tos=8, ttl=64, id=IP(sent).id) / ICMP(type=0, id=1, seq=2) / b"odd"
+    )
+
+
+def test_other_packets_to_the_own_addresses_are_ignored(gateway: Gateway) -> None:
+    gateway.drop(IPv6(src=HOST, dst=OWN6) / UDP(), counters.SELF_OTHER)
+    gateway.drop(IPv6(src=HOST, dst=OWN6) / ICMPv6EchoReply(), counters.SELF_OTHER)
+    gateway.drop(IP(src=SERVER4, dst=OWN4) / UDP(), counters.SELF_OTHER)
+    gateway.drop(IP(src=SERVER4, dst=OWN4, flags="MF") / ICMP(), counters.SELF_OTHER)
+    gateway.drop(
+        IPv6(src=HOST, dst=OWN6) / IPv6ExtHdrFragment(nh=58) / ICMPv6EchoRequest(), counters.SELF_OTHER
+    )
+    gateway.drop(raw(IPv6(src=HOST, dst=OWN6) / ICMPv6EchoRequest())[:45], counters.MALFORMED)
+
+
+def test_packets_that_claim_to_come_from_the_own_addresses_are_dropped(gateway: Gateway) -> None:
+    gateway.drop(IPv6(src=OWN6, dst=SERVER6) / UDP(), counters.FROM_SELF)
+    gateway.drop(IP(src=OWN4, dst=LEASED) / UDP(), counters.FROM_SELF)
+    gateway.drop(IPv6(src=OWN6, dst=OWN6) / ICMPv6EchoRequest(), counters.SELF_OTHER)
+    gateway.drop(IP(src=OWN4, dst=OWN4) / ICMP(), counters.SELF_OTHER)
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        IPv6(src=HOST, dst="2001:db8:99::1", hlim=1) / ICMPv6EchoReply(),
+        IPv6(src=HOST, dst="2001:db8:99::1", hlim=1) / UDP(),
+    ],
+)
+def test_rfc4443_2_4_errors_answer_ordinary_packets(gateway: Gateway, packet: IPv6) -> None:
+    assert gateway.send_one(packet) == raw(
+        IPv6(src=OWN6, dst=HOST, hlim=64) / ICMPv6TimeExceeded() / raw(packet)
+    )
+
+
+def test_rfc4443_2_4_e_no_error_answers_what_may_not_be_answered(gateway: Gateway) -> None:
+    for packet in (
+        IPv6(src="ff02::1", dst=SERVER6, hlim=1) / UDP(),
+        IPv6(src="::", dst=SERVER6, hlim=1) / UDP(),
+        IPv6(src=HOST, dst="ff05::1", hlim=1) / UDP(),
+        IP(src=SERVER4, dst="224.0.0.1", ttl=1) / UDP(),
+        IP(src="0.0.0.1", dst=LEASED, ttl=1) / UDP(),
+        IP(src=SERVER4, dst=LEASED, ttl=1, frag=5, proto=17) / Raw(bytes(8)),
+        IP(src=SERVER4, dst=LEASED, ttl=1, proto=1),
+    ):
+        assert gateway.send(packet) == []
+    assert gateway.counts[counters.ERROR_UNANSWERABLE] == 7
+    assert gateway.counts[counters.ERROR_SENT] == 0
+
+
+def test_rfc4443_2_4_c_an_error_shows_as_much_as_fits(gateway: Gateway) -> None:
+    packet = IPv6(src=HOST, dst="2001:db8:99::1") / UDP() / bytes(1400)
+    sent = gateway.send_one(packet)
+    assert sent == raw(IPv6(src=OWN6, dst=HOST, hlim=64) / ICMPv6DestUnreach(code=3) / raw(packet)[:1232])
+    assert len(sent) == 1280
+
+
+def test_rfc4443_2_4_f_errors_are_rate_limited() -> None:
+    gateway = Gateway(error_rate=10.0, error_burst=5.0)
+    packet = IPv6(src=HOST, dst=SERVER6, hlim=1) / UDP()
+    assert sum(len(gateway.send(packet, now=100.0)) for _ in range(20)) == 5
+    assert gateway.counts[counters.ERROR_RATE_LIMITED] == 15
+    assert sum(len(gateway.send(packet, now=100.35)) for _ in range(20)) == 3
+    assert sum(len(gateway.send(packet, now=200.0)) for _ in range(20)) == 5
+    assert sum(len(gateway.send(packet, now=150.0)) for _ in range(20)) == 0  # a clock that goes back
+
+
+def test_rfc6052_3_1_non_global_through_the_well_known_prefix_is_refused() -> None:
+    gateway = Gateway(prefix=Pref64(IPv6Network("64:ff9b::/96")))
+    packet = IPv6(src=HOST, dst="64:ff9b::10.1.2.3") / UDP()
+    sent = gateway.send_one(packet)
+    assert sent == raw(IPv6(src=OWN6, dst=HOST, hlim=64) / ICMPv6DestUnreach(code=1) / raw(packet))
+    packet4 = IP(src="10.1.2.3", dst=LEASED) / UDP()
+    sent = gateway.send_one(packet4)
+    outer = IP(src=OWN4, dst="10.1.2.3", ttl=64, tos=0xC0, id=IP(sent).id)
+    assert sent == raw(outer / ICMP(type=3, code=13) / raw(packet4))
+    assert gateway.counts[counters.NOT_GLOBAL] == 2
+
+
+def test_an_exhausted_pool_is_told_to_the_host() -> None:
+    gateway = Gateway(pool=IPv4Network("192.168.240.10/31"))  # the one usable address is taken below
+    gateway.send(IPv6(src="2001:db8:1::6", dst=SERVER6) / UDP())
+    packet = IPv6(src="2001:db8:1::7", dst=SERVER6) / UDP()
+    sent = gateway.send_one(packet)
+    assert sent == raw(IPv6(src=OWN6, dst="2001:db8:1::7", hlim=64) / ICMPv6DestUnreach(code=3) / raw(packet))
+    assert gateway.counts[counters.POOL_EXHAUSTED] == 1
+
+
+def test_every_counter_has_a_meaning_and_starts_at_zero(gateway: Gateway) -> None:
+    assert set(gateway.counts) == set(counters.MEANINGS)
+    assert set(gateway.counts.values()) == {0}
+    names = {value for name, value in vars(counters).items() if name.isupper() and isinstance(value, str)}
+    assert names == set(counters.MEANINGS)
+
+
+def test_a_reconfigured_translator_forgets_old_pairs_and_keeps_counting(gateway: Gateway) -> None:
+    gateway.send(IPv6(src=HOST, dst=SERVER6) / UDP())
+    other = Gateway()
+    gateway.translator.reconfigure(other.translator.settings, other.translator.address_map)
+    gateway.send(IPv6(src=HOST, dst=SERVER6) / UDP(), now=9)
+    assert [lease.last_use for lease in other.pool] == [9]
+    assert gateway.counts[counters.TO_IPV4] == 2

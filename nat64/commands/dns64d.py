@@ -30,6 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.name_as and not options.check:
         parser.error("--name-as says what --check calls the file; give --check too")
+    if options.http_port:
+        parser.error(
+            "-http-port was for totd's web server, which dns64d does not have; leave it out, use nat64ctl"
+        )
     if not (options.ipv4 or options.ipv6 or options.both):
         parser.error("-no4 and -no6 leave nothing to serve; give one of them only")
     config = _read(options)
@@ -77,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("-n", "--nodetach", action="store_true", help="stay in the foreground")
     add("-q", dest="quiet", action="store_true", help="log warnings and errors only")
+    add("-http-port", dest="http_port", metavar="PORT", help=argparse.SUPPRESS)
     add("--check", action="store_true", help="only check the config")
     add("--name-as", metavar="PATH", help="with --check: call the file PATH in what is told about it")
     add("-v", "--version", action="version", version=f"dns64d {__version__}")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import resource
 import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from nat64 import __version__
 from nat64.commands.pidfile import pidfile
@@ -21,7 +22,7 @@ from nat64.control.server import ControlServer, serve
 from nat64.device import privileges
 from nat64.device.detach import Detached, detach
 from nat64.device.errors import DeviceError
-from nat64.dns64.interfaces import connected_networks
+from nat64.dns64.interfaces import InterfacesUnreadableError, connected_networks
 from nat64.dns64.server import Server, open_all
 from nat64.dns64.sockets import BindError, Binding, Families, ListeningPair, bindings
 
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from nat64.control.protocol import Result
 
 log = logging.getLogger(__name__)
+
+_OPEN_FILES: Final = 16384
+"""Enough for the most queries under way, each with two questions and some forwarders asked at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,7 @@ class Settings:
 def run(settings: Settings, config: Dns64Config) -> None:
     """Serve until SIGTERM or SIGINT. Raises `BindError` or `DeviceError` when there is no starting."""
     event_log.start(settings.log_level)
+    _allow_many_sockets()
     identity = privileges.look_up(settings.user, settings.group)
     opened = open_all(bindings(config, settings.families))
     path = Path(config.pidfile).absolute() if config.pidfile is not None else None
@@ -86,7 +91,10 @@ class _Daemon:
         loop.add_signal_handler(signal.SIGTERM, end.set)
         loop.add_signal_handler(signal.SIGINT, end.set)
         loop.add_signal_handler(signal.SIGHUP, self._hangup)
-        await self._server.start(config, opened)
+        try:
+            await self._server.start(config, opened)
+        except InterfacesUnreadableError as error:
+            raise DeviceError(str(error)) from error
         self._confine()
         await self._open_control(config)
         log.info("serving", extra={"version": __version__, "config": str(self._settings.config_path)})
@@ -131,13 +139,20 @@ class _Daemon:
         """Read the config again and serve by it. Raises `CommandFailed`, and then nothing has changed."""
         path = self._settings.config_path
         try:
+            before = self._server.service.config
             config = totd.read(path, port=self._settings.port)
             await self._server.reload(config)
-        except (ConfigError, BindError) as error:
+        except (ConfigError, BindError, InterfacesUnreadableError) as error:
             raise CommandFailed(str(error)) from error
         except OSError as error:
             raise CommandFailed(f"{path} cannot be read: {error.strerror}; mend that") from error
         _log_warnings(config)
+        for keyword, changed in (
+            ("pidfile", config.pidfile != before.pidfile),
+            ("control-socket", config.control_socket != before.control_socket),
+        ):
+            if changed:
+                log.warning("a change takes effect with the next start", extra={"directive": keyword})
         log.info("reloaded", extra={"config": str(path)})
         return config
 
@@ -201,3 +216,11 @@ def _log_warnings(config: Dns64Config) -> None:
             warning.problem,
             extra={"place": str(warning.place), "remedy": warning.remedy},
         )
+
+
+def _allow_many_sockets() -> None:
+    """Raise the limit of open files: a query under way holds some sockets."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -36,7 +36,9 @@ DEFAULT_RETRY: Final = 300
 DEFAULT_CONTROL_SOCKET: Final = "/run/dns64d/control.sock"
 IPV4_MAPPED: Final = ipaddress.IPv6Network("::ffff:0:0/96")
 
-# design.md promises these; a config that relies on them must not run as if they were not there.
+_WILDCARDS: Final[dict[int, IPAddress]] = {4: ipaddress.IPv4Address(0), 6: ipaddress.IPv6Address(0)}
+_OWN_LOOPBACK: Final = (ipaddress.IPv4Address("127.0.0.1"), ipaddress.IPv6Address("::1"))
+# The documentation promises these; a config that relies on them must not run as if they were not there.
 _LATER: Final = frozenset({"mapped", "domain", "workers", "cache-size", "metrics-listen", "view"})
 
 
@@ -107,7 +109,7 @@ class _Parser:
 
     file: str
     findings: Findings = field(default_factory=Findings)
-    forwarders: list[Endpoint] = field(default_factory=list)
+    forwarders: dict[Endpoint, Place] = field(default_factory=dict)
     prefixes: list[Pref64] = field(default_factory=list)
     listen: list[tuple[IPAddress, int | None]] = field(default_factory=list)
     interfaces: Interfaces | None = None
@@ -126,14 +128,16 @@ class _Parser:
             else:
                 self.findings.attempt(directive, reader)
                 self.places.setdefault(directive.keyword, directive.place)
-        self._check_whole()
-        self.findings.raise_if_any()
         port = port or self._number("port", DNS_PORT)
+        listen = tuple(Endpoint(address, own or port) for address, own in self.listen)
+        self._check_whole()
+        self._check_loops(port, listen)
+        self.findings.raise_if_any()
         return Dns64Config(
             forwarders=tuple(self.forwarders),
             prefixes=tuple(self.prefixes),
             port=port,
-            listen=tuple(Endpoint(address, own or port) for address, own in self.listen),
+            listen=listen,
             interfaces=self.interfaces,
             allow_query=None if self.allow_query is None else tuple(self.allow_query),
             exclude=tuple(self.exclude),
@@ -215,12 +219,29 @@ class _Parser:
                 "remove 'listen' to listen on the interfaces",
             )
 
+    def _check_loops(self, port: int, listen: tuple[Endpoint, ...]) -> None:
+        """Refuse a forwarder that would be dns64d itself, as far as the config tells."""
+        for endpoint, place in self.forwarders.items():
+            if listen:
+                wildcard = Endpoint(_WILDCARDS[endpoint.address.version], endpoint.port)
+                itself = endpoint in listen or (wildcard in listen and endpoint.address.is_loopback)
+            elif self.interfaces is not None and not self.interfaces.every:
+                itself = endpoint in {Endpoint(address, port) for address in _OWN_LOOPBACK}
+            else:
+                itself = endpoint.address.is_loopback and endpoint.port == port
+            if itself:
+                self.findings.refuse(
+                    place,
+                    f"forwarder {endpoint} is where dns64d itself listens",
+                    f"give the name server's own port, e.g.: forwarder {endpoint.address} port 65053",
+                )
+
     def _read_forwarder(self, directive: Directive) -> None:
         address, port = _read_endpoint(directive)
         endpoint = Endpoint(address, port or DNS_PORT)
         if endpoint in self.forwarders:
             raise Refused(f"forwarder {endpoint} stands here a second time", "remove one of the two")
-        self.forwarders.append(endpoint)
+        self.forwarders[endpoint] = directive.place
 
     def _read_listen(self, directive: Directive) -> None:
         address, port = _read_endpoint(directive)

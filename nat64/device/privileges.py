@@ -31,6 +31,8 @@ class Identity:
 
     user: int | None
     group: int | None
+    groups: tuple[int, ...] = ()
+    """`group` and the groups that have the user as a member."""
 
 
 def look_up(user: str | None, group: str | None) -> Identity:
@@ -51,11 +53,16 @@ def look_up(user: str | None, group: str | None) -> Identity:
             group_id = found.gr_gid
         except KeyError:
             raise DeviceError(f"no group '{group}'; create it, or give -g another one") from None
-    return Identity(user_id, group_id)
+    if group_id is None:
+        return Identity(None, None)
+    name = pwd.getpwuid(user_id).pw_name if user_id is not None else None
+    # Looked up here, where the databases can be read: after a chroot they cannot.
+    groups = os.getgrouplist(name, group_id) if name is not None else [group_id]
+    return Identity(user_id, group_id, tuple(groups))
 
 
 def become(identity: Identity, keep: Capability = Capability.NET_ADMIN) -> None:
-    """Become `identity`, with that user's other groups, and keep one capability of root's.
+    """Become `identity`, in all its groups, and keep one capability of root's.
 
     Does nothing when we are that already. Raises `DeviceError`.
     """
@@ -65,7 +72,7 @@ def become(identity: Identity, keep: Capability = Capability.NET_ADMIN) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     try:
         if group is not None:
-            os.setgroups(_groups(user, group))
+            os.setgroups(identity.groups or (group,))
             os.setresgid(group, group, group)
         if user is not None:
             _succeed(libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0))
@@ -73,13 +80,6 @@ def become(identity: Identity, keep: Capability = Capability.NET_ADMIN) -> None:
             _keep_only(libc, 1 << keep)
     except OSError as error:
         raise DeviceError(f"cannot change user and group: {error.strerror}; start as root") from None
-
-
-def _groups(user: int | None, group: int) -> list[int]:
-    """Return `group` and, as initgroups(3) would, the groups that have the user as a member."""
-    if user is None:
-        return [group]
-    return os.getgrouplist(pwd.getpwuid(user).pw_name, group)
 
 
 def _keep_only(libc: ctypes.CDLL, capabilities: int) -> None:

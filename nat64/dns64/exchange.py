@@ -103,12 +103,12 @@ class Exchange:
         self._judge(ask, reply, now)
         return True
 
-    def ask_failed(self, ask: Ask, now: float) -> None:
-        """Learn that `ask` cannot be answered: refused, unreachable, closed."""
+    def ask_failed(self, ask: Ask, now: float, *, by_us: bool = False) -> None:
+        """Learn that `ask` cannot be answered: refused, unreachable, closed; or we ourselves could not ask."""
         if self.done or ask not in self._open:
             return
         self._open.remove(ask)
-        if not ask.tcp:
+        if not (ask.tcp or by_us):
             self.forwarders.failed(ask.forwarder, now)
         self._pass_over(ask, now)
 
@@ -151,7 +151,7 @@ class Exchange:
             self._send(self._queue.pop(0), now, tcp=False, edns=True)
         else:
             self._latest = None
-            self.timer = self.deadline
+            self.timer = min(self.deadline, now + ASK_SECONDS)
 
     def _send(self, forwarder: Endpoint, now: float, *, tcp: bool, edns: bool) -> None:
         message = Message(

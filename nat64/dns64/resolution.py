@@ -83,9 +83,9 @@ class Resolution:
         self._conclude()
         return fits
 
-    def ask_failed(self, ask: Ask, now: float) -> None:
-        """Learn that an ask cannot be answered: refused, unreachable, closed."""
-        self._sent[ask].ask_failed(ask, now)
+    def ask_failed(self, ask: Ask, now: float, *, by_us: bool = False) -> None:
+        """Learn that an ask cannot be answered: refused, unreachable, closed; or we could not ask."""
+        self._sent[ask].ask_failed(ask, now, by_us=by_us)
         self._conclude()
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import secrets
 import time
@@ -55,19 +54,23 @@ class Server:
 
     async def start(self, config: Dns64Config, opened: Mapping[Binding, ListeningPair]) -> None:
         """Serve on sockets that are open already, perhaps from before privileges were dropped."""
-        self.service.configure(config, await self._networks(config))
+        networks = await self._networks(config)
+        self.service.configure(config)
+        self._allow(networks)
         await self._serve(opened)
         self._tasks.start(self._follow_networks())
 
     async def reload(self, config: Dns64Config) -> None:
         """Serve by another config. Sockets that both configs name stay open.
 
-        Raises `BindError` when another one cannot be opened; then everything stays as it was.
+        Raises `BindError` when another one cannot be opened, and what `networks_of` raises; then everything
+        stays as it was.
         """
         wanted = bindings(config, self._families)
         networks = await self._networks(config)
         opened = await self._open_beside([binding for binding in wanted if binding not in self._open], wanted)
-        self.service.configure(config, networks)
+        self.service.configure(config)
+        self._allow(networks)
         await self._serve(opened)
         for binding in set(self._open) - set(wanted):
             self._close(binding)
@@ -125,5 +128,16 @@ class Server:
             await asyncio.sleep(NETWORKS_SECONDS)
             config = self.service.config
             if config.allow_query is None and config.interfaces is not None:
-                with contextlib.suppress(OSError):
-                    self.service.allow(await self._networks_of(config.interfaces))
+                try:
+                    networks = await self._networks_of(config.interfaces)
+                except Exception:
+                    log.exception("the interfaces' networks are not known, the last ones stay")
+                    continue
+                if config is self.service.config:
+                    self._allow(networks)
+
+    def _allow(self, networks: Sequence[IPNetwork]) -> None:
+        before = self.service.allowed
+        self.service.allow(networks)
+        if self.service.allowed != before:
+            log.info("answering", extra={"networks": " ".join(map(str, self.service.allowed))})

@@ -42,8 +42,8 @@ class Service:
     _around: Surroundings = field(init=False)
     _access: AllowQuery = field(default_factory=lambda: AllowQuery(()))
 
-    def configure(self, config: Dns64Config, networks: Iterable[IPNetwork]) -> None:
-        """Serve by `config` from here on, and answer the hosts in `networks`.
+    def configure(self, config: Dns64Config) -> None:
+        """Serve by `config` from here on; who is answered `allow` says.
 
         Queries under way end by the config they began with; what is known of the forwarders is kept.
         """
@@ -51,7 +51,6 @@ class Service:
         if hasattr(self, "_around"):
             forwarders.carry_over(self._around.forwarders)
         self._around = Surroundings(config, forwarders, PrefixRotation(config.prefixes), self.random_id)
-        self.allow(networks)
 
     def allow(self, networks: Iterable[IPNetwork]) -> None:
         """Answer the hosts in `networks`, and loopback, from here on."""

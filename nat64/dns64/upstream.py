@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _LONGEST_DATAGRAM: Final = 65535
 _MOST_FORGERIES: Final = 100
 """Datagrams that do not fit before an ask is given up for lost."""
+_OUR_SHORTAGES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 async def pursue(resolution: Resolution) -> None:
@@ -54,8 +56,8 @@ class _UdpChannel:
         self._socket: socket.socket | None = None
         try:
             self._open()
-        except OSError:
-            self._fail()
+        except OSError as error:
+            self._fail(by_us=error.errno in _OUR_SHORTAGES)
 
     def _open(self) -> None:
         address = self._ask.forwarder.address
@@ -81,9 +83,9 @@ class _UdpChannel:
         if self._forgeries >= _MOST_FORGERIES:
             self._fail()
 
-    def _fail(self) -> None:
+    def _fail(self, *, by_us: bool = False) -> None:
         self.close()
-        self._resolution.ask_failed(self._ask, self._loop.time())
+        self._resolution.ask_failed(self._ask, self._loop.time(), by_us=by_us)
         self._news.set()
 
     def close(self) -> None:

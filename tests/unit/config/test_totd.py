@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
@@ -92,7 +93,7 @@ def test_interfaces_all(word: str) -> None:
 
 @pytest.mark.parametrize("length", [32, 40, 48, 56, 64, 96])
 def test_rfc6052_2_2_prefix_lengths(length: int) -> None:
-    config = parse(f"forwarder ::1\nallow-query ::1\nprefix 2001:db8::/{length}", "f")
+    config = parse(f"forwarder 192.0.2.53\nallow-query ::1\nprefix 2001:db8::/{length}", "f")
     assert config.prefixes[0].network.prefixlen == length
 
 
@@ -194,6 +195,36 @@ def test_forwarder_options_that_do_nothing_yet_are_refused(option: str) -> None:
     assert "write: forwarder ADDRESS [port NUMBER]" in mistakes(option)[0]
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "forwarder 127.0.0.1",
+        "forwarder 127.0.0.53\ninterfaces all",
+        "forwarder ::1 port 5300\nport 5300\ninterfaces lan0",
+        "forwarder 192.0.2.1 port 5300\nlisten 192.0.2.1 port 5300",
+        "forwarder ::1\nlisten ::",
+    ],
+)
+def test_a_forwarder_that_is_dns64d_itself_is_a_mistake(lines: str) -> None:
+    assert re.fullmatch(
+        r"dns64.conf:1: forwarder \S+ is where dns64d itself listens; .* forwarder \S+ port 65053",
+        mistakes(lines)[0],
+    )
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "forwarder 127.0.0.1 port 65053",
+        "forwarder 127.0.0.53\ninterfaces lan0",
+        "forwarder 127.0.0.1\nlisten 192.0.2.1",
+        "forwarder 192.0.2.1\nlisten 192.0.2.1 port 5300",
+    ],
+)
+def test_another_server_on_this_host_may_be_a_forwarder(lines: str) -> None:
+    assert parse(lines, "f").forwarders
+
+
 @pytest.mark.parametrize("line", ["forwarder 192.0.2.53", "prefix 64:ff9b::/96", "prefix 64:ff9b::"])
 def test_a_repeated_entry_of_a_list_is_a_mistake(line: str) -> None:
     assert "a second time" in mistakes(SOUND + line)[0]
@@ -206,7 +237,9 @@ def test_what_would_surprise_is_warned_of() -> None:
     ]
     assert "open resolver" in warnings(f"{SOUND}allow-query ::/0")[0]
     assert "the last one counts" in warnings(f"{SOUND}port 1\nport 2")[0]
-    assert "only the first 96 bits" in warnings("forwarder ::1\nallow-query ::1\nprefix 2001:db8::1")[0]
+    assert (
+        "only the first 96 bits" in warnings("forwarder 192.0.2.53\nallow-query ::1\nprefix 2001:db8::1")[0]
+    )
 
 
 def test_a_sound_config_has_no_warning() -> None:

@@ -130,7 +130,8 @@ def lab() -> Callable[..., Lab]:
         ids = count(1)
         service = Service(random_id=lambda: next(ids))
         parsed = parse(config, "dns64.conf")
-        service.configure(parsed, parsed.allow_query or ())
+        service.configure(parsed)
+        service.allow(parsed.allow_query or ())
         return Lab(service, dict(zone or {}))
 
     return make

@@ -83,6 +83,7 @@ class _Daemon:
         self._server = Server(settings.families, connected_networks)
         self._control: ControlServer | None = None
         self._reloads: set[asyncio.Task[None]] = set()
+        self._reloading = asyncio.Lock()
 
     async def serve(self, config: Dns64Config, opened: Mapping[Binding, ListeningPair]) -> None:
         _log_warnings(config)
@@ -138,14 +139,15 @@ class _Daemon:
     async def _reload(self) -> Dns64Config:
         """Read the config again and serve by it. Raises `CommandFailed`, and then nothing has changed."""
         path = self._settings.config_path
-        try:
+        async with self._reloading:
             before = self._server.service.config
-            config = totd.read(path, port=self._settings.port)
-            await self._server.reload(config)
-        except (ConfigError, BindError, InterfacesUnreadableError) as error:
-            raise CommandFailed(str(error)) from error
-        except OSError as error:
-            raise CommandFailed(f"{path} cannot be read: {error.strerror}; mend that") from error
+            try:
+                config = totd.read(path, port=self._settings.port)
+                await self._server.reload(config)
+            except (ConfigError, BindError, InterfacesUnreadableError) as error:
+                raise CommandFailed(str(error)) from error
+            except OSError as error:
+                raise CommandFailed(f"{path} cannot be read: {error.strerror}; mend that") from error
         _log_warnings(config)
         for keyword, changed in (
             ("pidfile", config.pidfile != before.pidfile),

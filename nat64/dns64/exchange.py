@@ -9,7 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from nat64.dns64.message import Edns, MalformedMessage, Message, Question, RCode, pack, parse
+from nat64.dns64.message import (
+    UNFRAGMENTED_SIZE,
+    Edns,
+    MalformedMessage,
+    Message,
+    Question,
+    RCode,
+    pack,
+    parse,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,8 +29,6 @@ if TYPE_CHECKING:
 ASK_SECONDS: Final = 1.0
 """How long one forwarder may stay silent before the next is asked too."""
 SHORTEST_ASK_SECONDS: Final = 0.3
-EDNS_UDP_SIZE: Final = 1232
-"""Bytes of a reply we take over UDP: what passes every IPv6 path unfragmented."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +123,7 @@ class Exchange:
         """Go on to the next forwarder, or give up at the deadline."""
         if self.done or now < self.timer:
             return
-        if self._latest is not None:
+        if self._latest is not None and not self._latest.tcp:
             self.forwarders.silent(self._latest.forwarder, self._latest_sent, now)
         if not self._queue:
             self._queue = [
@@ -145,6 +152,10 @@ class Exchange:
             self._ask_next(now)
 
     def _ask_next(self, now: float) -> None:
+        if self.reply is not None:
+            # With one forwarder's failure in hand, only a healthy one is worth the client's time.
+            self._queue = [endpoint for endpoint in self._queue if self._is_healthy(endpoint, now)]
+            self._open = [ask for ask in self._open if self._is_healthy(ask.forwarder, now)]
         if now >= self.deadline or not (self._queue or self._open):
             self.done = True
         elif self._queue:
@@ -153,13 +164,16 @@ class Exchange:
             self._latest = None
             self.timer = min(self.deadline, now + ASK_SECONDS)
 
+    def _is_healthy(self, endpoint: Endpoint, now: float) -> bool:
+        return self.forwarders.failed_until(endpoint, now) is None
+
     def _send(self, forwarder: Endpoint, now: float, *, tcp: bool, edns: bool) -> None:
         message = Message(
             id=self.random_id(),
             question=self.question,
             recursion_desired=self.flags.recursion_desired,
             checking_disabled=self.flags.checking_disabled,
-            edns=Edns(EDNS_UDP_SIZE, dnssec_ok=self.flags.dnssec_ok) if edns else None,
+            edns=Edns(UNFRAGMENTED_SIZE, dnssec_ok=self.flags.dnssec_ok) if edns else None,
         )
         ask = Ask(forwarder, tcp, message)
         self._unsent.append(ask)

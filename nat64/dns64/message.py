@@ -21,6 +21,8 @@ OPCODE_QUERY: Final = 0
 HEADER_SIZE: Final = 12
 MAX_SIZE: Final = 65535
 MIN_UDP_SIZE: Final = 512
+UNFRAGMENTED_SIZE: Final = 1232
+"""Bytes of a UDP message that every IPv6 path carries unfragmented: what we take and send at most."""
 
 _LONGEST_NAME: Final = 255
 _POINTER_LIMIT: Final = 0x4000

@@ -11,14 +11,12 @@ from nat64.dns64.message import (
     MAX_SIZE,
     MIN_UDP_SIZE,
     OPCODE_QUERY,
+    UNFRAGMENTED_SIZE,
     Edns,
     Message,
     RCode,
     pack,
 )
-
-OUR_UDP_SIZE: Final = 1232
-"""Bytes of a UDP message we take, and send at most: what passes every IPv6 path unfragmented."""
 
 _EXTENDED_ERROR: Final = 15  # RFC 8914
 
@@ -38,7 +36,7 @@ def reply_to(query: Message, rcode: int = RCode.NOERROR) -> Message:
         recursion_available=True,
         checking_disabled=query.checking_disabled,
         rcode=rcode,
-        edns=Edns(OUR_UDP_SIZE, query.edns.dnssec_ok) if query.edns is not None else None,
+        edns=Edns(UNFRAGMENTED_SIZE, query.edns.dnssec_ok) if query.edns is not None else None,
     )
 
 
@@ -66,7 +64,7 @@ def encode(query: Message, reply: Message, *, tcp: bool) -> bytes:
         limit = MAX_SIZE
     else:
         offered = query.edns.udp_size if query.edns is not None else MIN_UDP_SIZE
-        limit = max(MIN_UDP_SIZE, min(offered, OUR_UDP_SIZE))
+        limit = max(MIN_UDP_SIZE, min(offered, UNFRAGMENTED_SIZE))
     if reply.rcode > 15 and reply.edns is None:
         reply = replace(reply, rcode=RCode.SERVFAIL)
     data = pack(reply)

@@ -6,6 +6,7 @@ import struct
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any
 
+import dns.flags
 import dns.message
 import dns.rcode
 import pytest
@@ -115,6 +116,40 @@ def test_an_unhelpful_forwarder_is_not_the_last_word(lab: Make, reply: Make, rco
     dns64.zone = zone(reply)
     dns64.ask(NAME, "TXT")
     assert whom(dns64) == [FIRST]
+
+
+def test_a_dead_second_forwarder_does_not_delay_the_firsts_servfail(lab: Make, reply: Make) -> None:
+    dns64 = lab(
+        {(NAME, "TXT"): reply(rcode="SERVFAIL")}, f"forwarder {FIRST}\nforwarder {SECOND}\nallow-query ::/0"
+    )
+    dns64.mute.add(SECOND)
+    delays = []
+    for _ in range(2):
+        before = dns64.now
+        assert dns64.ask(NAME, "TXT").rcode() == dns.rcode.SERVFAIL
+        delays.append(dns64.now - before)
+    assert delays[0] <= 1
+    assert delays[1] == 0
+
+
+def test_a_lost_datagram_is_asked_again_though_the_other_forwarder_is_dead(lab: Make, reply: Make) -> None:
+    dns64 = lab(zone(reply), f"forwarder {FIRST}\nforwarder {SECOND}\nallow-query ::/0")
+    dns64.mute.add(FIRST)
+    dns64.dead.add(SECOND)
+    assert dns64.ask(NAME, "TXT").rcode() == dns.rcode.SERVFAIL
+    assert whom(dns64).count(FIRST) >= 2
+
+
+def test_a_forwarder_that_stalls_over_tcp_only_is_still_healthy() -> None:
+    exchange, forwarders = start()
+    (ask,) = exchange.asks_to_send()
+    truncated = answer_to(ask.data)
+    truncated.flags |= dns.flags.TC
+    assert exchange.reply_received(ask, truncated.to_wire(), 0.1)
+    (over_tcp,) = exchange.asks_to_send()
+    assert over_tcp.tcp
+    exchange.handle_timer(exchange.timer)
+    assert forwarders.failed_until(endpoint(FIRST), exchange.timer) is None
 
 
 def test_rfc6891_7_a_forwarder_without_edns_is_asked_without(lab: Make, reply: Make) -> None:

@@ -65,7 +65,8 @@ class _UdpChannel:
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._socket.connect((str(address), self._ask.forwarder.port))
-        self._loop.add_reader(self._socket, self._readable, self._socket)
+        # By number: asyncio would write out the socket's description with each call otherwise.
+        self._loop.add_reader(self._socket.fileno(), self._readable, self._socket)
         self._socket.send(self._ask.data)
 
     def _readable(self, source: socket.socket) -> None:
@@ -90,7 +91,7 @@ class _UdpChannel:
 
     def close(self) -> None:
         if self._socket is not None:
-            self._loop.remove_reader(self._socket)
+            self._loop.remove_reader(self._socket.fileno())
             self._socket.close()
             self._socket = None
 

@@ -376,6 +376,17 @@ def test_an_address_that_comes_late_is_served(network: Network) -> None:
             assert network.dig("v4.example", "AAAA", server=server).data == [SYNTHESIZED]
 
 
+def test_hosts_of_a_network_that_an_interface_gets_late_are_answered(network: Network) -> None:
+    network.client.run("ip", "address", "add", "2001:db8:64:2::c/64", "dev", "lan0")
+    with network.dns64d():
+        server = "2001:db8:64:2::1"
+        network.gateway.run("ip", "address", "add", f"{server}/64", "dev", "lan0")
+        wait_until(
+            lambda: network.dig("v4.example", "AAAA", server=server).status == "NOERROR",
+            "the late network to be answered",
+        )
+
+
 def test_in_the_background_as_another_user_with_a_pid_file(network: Network) -> None:
     pidfile = network.tmp / "dns64d.pid"
     config = f"{CONFIG}\npidfile {pidfile}\ncontrol-socket none\n"

@@ -117,8 +117,11 @@ def _ask_check_config(path: Path) -> Result:
 
 
 def _tell_status(status: Result) -> Iterable[str]:
-    """Write a status as ``key  value`` lines, the daemon's name as their heading."""
+    """Write a status as ``key  value`` lines, the daemon's name as their heading; counters at zero are left out."""
     started = status.pop("started", None)
+    counters = status.get("counters")
+    if isinstance(counters, dict):
+        status["counters"] = {name: count for name, count in counters.items() if count}
     yield f"{status.pop('daemon')} {status.pop('version', '')}"
     if isinstance(started, int | float):
         yield _line("running for", f"{time.time() - started:.0f} s")

@@ -28,3 +28,5 @@ def start(level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    # pyroute2 warns at its import that traffic control is limited under the units' ProcSubset=pid; it is not used.
+    logging.getLogger("pyroute2").setLevel(logging.ERROR)

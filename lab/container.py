@@ -24,7 +24,7 @@ _ENVIRONMENT = (
 
 # Bounds on things that take about a second, for a machine under load; in seconds.
 BOOT_TIMEOUT = 60.0
-POWEROFF_TIMEOUT = 15.0
+POWEROFF_TIMEOUT = 10.0
 
 
 @dataclass(frozen=True, slots=True)

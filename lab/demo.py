@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 from lab.container import Container
 from lab.demo_checks import Check, checks, forwarder_checks
 from lab.errors import LabError
+from lab.interruption import undisturbed
 from lab.progress import say
 from lab.running import Lab
 from lab.topology import DEFAULT_LAB
@@ -116,11 +116,6 @@ def _show(check: Check, container: Container) -> None:
 
 
 def _take_down(lab: Lab, report: Report) -> None:
-    # A second Ctrl-C must not leave half of it behind.
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    say(f"\n==> Taking lab {lab.name!r} down")
-    try:
-        with report.timed("Lab down"):
-            lab.down()
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with undisturbed(), report.timed("Lab down"):
+        say(f"\n==> Taking lab {lab.name!r} down")
+        lab.down()

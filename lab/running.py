@@ -15,6 +15,7 @@ from pathlib import Path
 from lab import guest_files, machine, mounts, rootfs
 from lab.container import Container, wait_for
 from lab.errors import LabError
+from lab.interruption import undisturbed
 from lab.progress import step
 from lab.topology import HOSTS, checked_lab_name, host_named, namespace, wiring
 
@@ -93,10 +94,17 @@ class Lab:
             self._clear()
 
     def _clear(self) -> None:
+        with undisturbed():
+            self._stop_hosts()
+            self._remove_files_and_namespaces()
+
+    def _stop_hosts(self) -> None:
         for container in self.containers:
             container.ask_to_power_off()
         for container in self.containers:
             container.end()
+
+    def _remove_files_and_namespaces(self) -> None:
         for container in self.containers:
             if (_NAMESPACES / container.machine_name).exists():
                 subprocess.run(["ip", "netns", "delete", container.machine_name], check=False)

@@ -252,6 +252,30 @@ for junk in (b"", b"\\0", b"\\0\\5abc", b"\\xff\\xff" + bytes(70000)):
         assert running.dig("v4.example", "AAAA").data == [SYNTHESIZED]
         assert running.dig("+tcp", "v4.example", "AAAA").data == [SYNTHESIZED]
 
+    def test_one_hosts_idle_connections_leave_room_for_others(self, running: Network) -> None:
+        held = running.client.popen(
+            sys.executable,
+            "-c",
+            f"""
+import socket
+held = [socket.create_connection(("{LAN6}", 53)) for _ in range(40)]
+closed = 0
+for stream in held[32:]:
+    try:
+        closed += stream.recv(1) == b""
+    except ConnectionResetError:
+        closed += 1
+print(closed, flush=True)
+input()
+""",
+            stdin=subprocess.PIPE,
+        )
+        assert held.stdout is not None
+        assert held.stdout.readline() == "8\n"
+        answer = running.dig("+tcp", "v4.example", "AAAA", server="::1", who=running.gateway)
+        assert answer.data == [SYNTHESIZED]
+        stop(held)
+
     def test_rfc7766_6_2_1_1_queries_of_one_connection_are_pipelined(self, running: Network) -> None:
         printed = running.client.python(
             f"""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _TRUE: Final = frozenset({"yes", "true", "on", "1"})
 _FALSE: Final = frozenset({"no", "false", "off", "0"})
+_MOST_DIGITS: Final = 20
 _Network = TypeVar("_Network", ipaddress.IPv4Network, ipaddress.IPv6Network)
 
 
@@ -134,7 +135,8 @@ def read_flag(word: str, keyword: str) -> bool:
 
 def read_number(word: str, what: str, lowest: int, highest: int) -> int:
     """Read a decimal number within the bounds, both included. Raises `Refused`."""
-    if not (word.isascii() and word.isdigit()) or not lowest <= int(word) <= highest:
+    digits = word.isascii() and word.isdigit() and len(word) <= _MOST_DIGITS
+    if not digits or not lowest <= int(word) <= highest:
         raise Refused(f"'{word}' is not a valid {what}", f"give a number from {lowest} to {highest}")
     return int(word)
 

@@ -7,9 +7,10 @@ import fcntl
 import os
 import socket
 import struct
+from pathlib import Path
 from typing import Final
 
-from nat64.device.errors import DeviceError
+from nat64.device.errors import DeviceBusy, DeviceError
 
 DEVICE_NODE: Final = "/dev/net/tun"
 
@@ -18,6 +19,7 @@ _TUNSETPERSIST: Final = 0x400454CB
 _TUNSETOWNER: Final = 0x400454CC
 _TUNSETGROUP: Final = 0x400454CE
 _IFF_TUN: Final = 0x0001
+_IFF_PERSIST: Final = 0x0800
 _IFF_NO_PI: Final = 0x1000  # packets come and go bare, without a header of the driver's
 _SIOCGIFMTU: Final = 0x8921
 _REQUEST: Final = struct.Struct("16sH22x")  # struct ifreq: the name, then a union of 24 octets
@@ -53,9 +55,15 @@ def open_tun(name: str) -> int:
 def make_persistent(name: str, user: int | None, group: int | None) -> None:
     """Make the TUN device `name`, which stays until `remove`; who may open it beside root: `user`, `group` (ids).
 
-    A persistent device that exists is kept, with its owner changed. Raises `DeviceError`.
+    A persistent device that exists is kept, with its owner changed; one that a daemon serves just now is left as it
+    is. Raises `DeviceError`.
     """
-    fd = open_tun(name)
+    try:
+        fd = open_tun(name)
+    except DeviceBusy:
+        if _is_persistent(name):
+            return
+        raise
     try:
         if user is not None:
             fcntl.ioctl(fd, _TUNSETOWNER, user)
@@ -90,6 +98,14 @@ def exists(name: str) -> bool:
     return True
 
 
+def _is_persistent(name: str) -> bool:
+    flags = Path("/sys/class/net", name, "tun_flags")
+    try:
+        return bool(int(flags.read_text(encoding="ascii"), 16) & _IFF_PERSIST)
+    except OSError:
+        return False
+
+
 def mtu(name: str) -> int:
     """Return the interface's MTU in octets. Raises `DeviceError`."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
@@ -102,4 +118,5 @@ def mtu(name: str) -> int:
 
 def _refused(what: str, error: OSError) -> DeviceError:
     remedy = _REMEDIES.get(error.errno or 0, "see the kernel's log (dmesg)")
-    return DeviceError(f"{what}: {error.strerror}; {remedy}")
+    kind = DeviceBusy if error.errno == errno.EBUSY else DeviceError
+    return kind(f"{what}: {error.strerror}; {remedy}")

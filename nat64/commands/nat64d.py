@@ -55,6 +55,11 @@ def read_config(path: Path, name: str | None = None) -> NatConfig:
     return tayga.read(path, name, state_directory=os.environ.get("STATE_DIRECTORY"))
 
 
+def unreadable(path: Path, error: OSError) -> str:
+    """Return the line that tells why the config cannot be read."""
+    return f"{path}: cannot be read: {error.strerror}; see its name, owner and mode (-c FILE gives another)"
+
+
 def _act(options: argparse.Namespace, config: NatConfig) -> int:
     """Make or remove the device, or run the daemon. Raises `DeviceError`."""
     from nat64.device import privileges, tun  # noqa: PLC0415 - `--check` does without

@@ -16,11 +16,12 @@ from nat64 import __version__
 from nat64.addressing.address_map import AddressMap
 from nat64.addressing.eamt import Eamt
 from nat64.addressing.pool import DynamicPool, Lease
-from nat64.commands.nat64d import read_config
+from nat64.commands import nat64d_answers
+from nat64.commands.nat64d import read_config, unreadable
 from nat64.config import tayga
 from nat64.config.grammar import ConfigError
 from nat64.control import event_log, readiness
-from nat64.control.protocol import Access, Command, CommandFailed, Result
+from nat64.control.protocol import CommandFailed
 from nat64.control.server import serve
 from nat64.device import interface, privileges, tun
 from nat64.device.detach import Detached, detach
@@ -33,7 +34,6 @@ from nat64.siit.settings import Settings, UdpZeroChecksum
 from nat64.siit.translator import Translator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from nat64.config.tayga import NatConfig
@@ -92,7 +92,7 @@ def run(config: NatConfig, invocation: Invocation) -> int:
 
 
 class Nat64d:
-    """The running translator."""
+    """The running translator. `started` is in Unix seconds; `config` is the one in use."""
 
     def __init__(
         self,
@@ -102,41 +102,43 @@ class Nat64d:
         directory: StateDirectory | None,
         detached: Detached | None,
     ) -> None:
-        self._config = config
-        self._invocation = invocation
-        self._device = config.tun_device
+        self.config = config
+        self.invocation = invocation
+        self.device = config.tun_device
         self._descriptor = descriptor
         self._directory = directory
         self._detached = detached
-        self._started = time.time()
+        self.started = time.time()
         self._ending = asyncio.Event()
         self._failure: DeviceError | None = None
         self._control: ControlServer | None = None
         self._saving: asyncio.Task[None] | None = None
+        self._reloading = asyncio.Lock()
+        self._signalled: asyncio.Task[None] | None = None  # held, for the event loop does not
         self._leases = LeaseFile(directory) if directory is not None else None
         self._packet_log = PacketLog(config.log, time.monotonic)
-        pool = self._new_pool(config)
+        pool = _new_pool(config)
         if self._leases is not None and pool is not None:
             self._leases.load(pool, (config.prefix,) if config.prefix else (), time.monotonic())
-        self._translator = Translator(
-            _settings(config, self._device), self._address_map(config, pool), self._packet_log.observe
+        self.translator = Translator(
+            _settings(config, self.device), _address_map(config, pool), self._packet_log.observe
         )
-        self._forwarding = Forwarding(descriptor, self._translator, time.monotonic)
+        self.forwarding = Forwarding(descriptor, self.translator, time.monotonic)
 
     async def run(self) -> None:
         """Serve until a signal says to end. Raises `DeviceError` when the device goes away."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._ending.set)
         loop.add_signal_handler(signal.SIGINT, self._ending.set)
-        loop.add_signal_handler(signal.SIGHUP, self._reload_by_signal)
+        loop.add_signal_handler(signal.SIGHUP, self._reload_on_signal)
         await self._open_control()
-        if self._invocation.chroot and self._config.data_dir is not None:
-            os.chroot(self._config.data_dir)
+        if self.invocation.chroot and self.config.data_dir is not None:
+            os.chroot(self.config.data_dir)
             os.chdir("/")
-        privileges.become(self._invocation.identity)
+        privileges.become(self.invocation.identity)
         loop.add_reader(self._descriptor, self._forward)
         maintenance = asyncio.create_task(self._maintain())
-        log.info("translating", extra={"device": self._device, "version": __version__})
+        log.info("translating", extra={"device": self.device, "version": __version__})
         readiness.ready()
         if self._detached is not None:
             self._detached.ready()
@@ -144,11 +146,12 @@ class Nat64d:
         readiness.stopping()
         loop.remove_reader(self._descriptor)
         maintenance.cancel()
-        if self._control is not None:
-            self._control.close()
         if self._saving is not None:
             await self._saving
         self._save_now()
+        if self._control is not None:
+            with contextlib.suppress(OSError):  # the user we became may not remove the socket
+                self._control.close()
         os.close(self._descriptor)
         log.info("ended")
         if self._failure is not None:
@@ -156,7 +159,7 @@ class Nat64d:
 
     def _forward(self) -> None:
         try:
-            self._forwarding.forward_burst()
+            self.forwarding.forward_burst()
         except DeviceError as error:
             self._failure = error
             self._ending.set()
@@ -168,7 +171,7 @@ class Nat64d:
         while True:
             await asyncio.sleep(_MAINTENANCE_EVERY)
             self._follow_mtu()
-            pool = self._translator.address_map.pool
+            pool = self.translator.address_map.pool
             now = time.monotonic()
             if pool is None:
                 continue
@@ -181,96 +184,85 @@ class Nat64d:
         now = time.monotonic()
         held = leases.begin(pool, now)
         try:
-            await asyncio.to_thread(leases.save, held, self._config.prefix, now)
+            await asyncio.to_thread(leases.save, held, self.config.prefix, now)
         finally:
             self._saving = None
 
     def _save_now(self) -> None:
-        pool = self._translator.address_map.pool
+        pool = self.translator.address_map.pool
         if self._leases is not None and pool is not None:
             now = time.monotonic()
-            self._leases.save(self._leases.begin(pool, now), self._config.prefix, now)
+            self._leases.save(self._leases.begin(pool, now), self.config.prefix, now)
 
     def _follow_mtu(self) -> None:
         with contextlib.suppress(DeviceError):  # the reader tells when the device is gone
-            settings = _settings(self._config, self._device)
-            if settings != self._translator.settings:
-                self._translator.reconfigure(settings, self._translator.address_map, self._packet_log.observe)
+            settings = _settings(self.config, self.device)
+            if settings != self.translator.settings:
+                self.translator.reconfigure(settings, self.translator.address_map, self._packet_log.observe)
                 log.info("the device's MTU changed", extra={"mtu": settings.mtu})
 
     # Config
 
-    def _new_pool(self, config: NatConfig) -> DynamicPool | None:
-        if config.dynamic_pool is None:
-            return None
-        pool = DynamicPool(config.dynamic_pool, config.reserved_in_pool())
-        if "dyn" in config.log:
-            pool.observe = _log_lease
-        return pool
+    def _reload_on_signal(self) -> None:
+        self._signalled = asyncio.create_task(self._reload_and_log())
 
-    @staticmethod
-    def _address_map(config: NatConfig, pool: DynamicPool | None) -> AddressMap:
-        return AddressMap(config.prefix, Eamt(config.eams), pool, wkpf_strict=config.wkpf_strict)
-
-    def _reload_by_signal(self) -> None:
-        readiness.reloading()
+    async def _reload_and_log(self) -> None:
         try:
-            self._reload()
+            await self.reload()
         except CommandFailed as failed:
             log.error("the config was not reloaded, the old one stays", extra={"problem": str(failed)})  # noqa: TRY400 - the reason is in the line, a traceback adds nothing
-        readiness.ready()
 
-    def _reload(self) -> list[str]:
+    async def reload(self) -> list[str]:
         """Take the config on disk, and return its warnings. Raises `CommandFailed`, and then the old one stays."""
-        try:
-            config = read_config(self._invocation.config_path)
-        except ConfigError as error:
-            raise CommandFailed(str(error)) from None
-        except OSError as error:
-            raise CommandFailed(f"{self._invocation.config_path}: cannot be read: {error.strerror}") from None
-        old = self._config
-        warnings = [
-            *map(str, config.warnings),
-            *(
-                f"{keyword} changed; restart nat64d to use it"
-                for keyword, is_same in (
-                    ("tun-device", config.tun_device == self._device),
-                    ("data-dir", config.data_dir == old.data_dir),
-                    ("control-socket", config.control_socket == old.control_socket),
-                )
-                if not is_same
-            ),
-        ]
-        if config.tun_device == self._device and (
-            (config.tun_up, config.tun_ips, config.tun_routes) != (old.tun_up, old.tun_ips, old.tun_routes)
-        ):
+        async with self._reloading:
+            readiness.reloading()
             try:
-                configure_interface(config)
-            except DeviceError as error:
+                config = read_config(self.invocation.config_path)
+                settings = _settings(config, self.device)
+                if config.tun_device == self.device:
+                    # In a thread, because pyroute2 runs an event loop of its own.
+                    await asyncio.to_thread(configure_interface, config)
+                return self._take(config, settings)
+            except (ConfigError, DeviceError) as error:
                 raise CommandFailed(str(error)) from None
-        self._packet_log = PacketLog(config.log, time.monotonic)
+            except OSError as error:
+                raise CommandFailed(unreadable(self.invocation.config_path, error)) from None
+            finally:
+                readiness.ready()
+
+    def _take(self, config: NatConfig, settings: Settings) -> list[str]:
+        """Translate by another config from the next packet on, and return its warnings."""
+        warnings = [*map(str, config.warnings), *self._needs_restart(config)]
         pool = self._pool_after(config)
-        self._config = config
-        self._translator.reconfigure(
-            _settings(config, device=old.tun_device),
-            self._address_map(config, pool),
-            self._packet_log.observe,
-        )
+        self._packet_log = PacketLog(config.log, time.monotonic)
+        self.translator.reconfigure(settings, _address_map(config, pool), self._packet_log.observe)
+        self.config = config
         for warning in warnings:
             log.warning(warning)
-        log.info("config reloaded", extra={"config": str(self._invocation.config_path)})
+        log.info("config reloaded", extra={"config": str(self.invocation.config_path)})
         return warnings
+
+    def _needs_restart(self, config: NatConfig) -> list[str]:
+        old = self.config
+        changed = {
+            "tun-device": config.tun_device != self.device,
+            "data-dir": config.data_dir != old.data_dir,
+            "control-socket": config.control_socket != old.control_socket,
+        }
+        return [
+            f"{keyword} changed; restart nat64d to use it" for keyword, it_did in changed.items() if it_did
+        ]
 
     def _pool_after(self, config: NatConfig) -> DynamicPool | None:
         """Return the pool for a config: the one there is if it serves, else another one with the leases that fit."""
-        old = self._translator.address_map.pool
+        old = self.translator.address_map.pool
         same = ("dynamic_pool", "prefix", "log")
         if (
-            all(getattr(config, name) == getattr(self._config, name) for name in same)
-            and config.reserved_in_pool() == self._config.reserved_in_pool()
+            all(getattr(config, name) == getattr(self.config, name) for name in same)
+            and config.reserved_in_pool() == self.config.reserved_in_pool()
         ):
             return old
-        pool = self._new_pool(config)
+        pool = _new_pool(config)
         if pool is None or old is None:
             return pool
         lost = 0
@@ -284,17 +276,11 @@ class Nat64d:
     # Control
 
     async def _open_control(self) -> None:
-        path = self._config.control_socket
+        path = self.config.control_socket
         if path is None:
             return
-        commands = {
-            "status": Command(Access.READ, self._answer_status),
-            "hosts": Command(Access.READ, self._answer_hosts),
-            "check-config": Command(Access.READ, self._answer_check_config),
-            "reload": Command(Access.CHANGE, self._answer_reload),
-        }
         try:
-            self._control = await serve(path, commands)
+            self._control = await serve(path, nat64d_answers.commands(self))
         except OSError as error:
             problem = f"cannot make the control socket {path}: {error.strerror or error}"
             remedy = "create its directory, or set control-socket"
@@ -302,62 +288,18 @@ class Nat64d:
                 raise DeviceError(f"{problem}; {remedy}") from None
             log.warning("%s; %s", problem, remedy)
 
-    def _answer_status(self, _: Mapping[str, object]) -> Result:
-        config = self._config
-        settings = self._translator.settings
-        pool = self._translator.address_map.pool
-        return {
-            "daemon": "nat64d",
-            "version": __version__,
-            "pid": os.getpid(),
-            "started": self._started,
-            "config": str(self._invocation.config_path),
-            "device": self._device,
-            "mtu": settings.mtu,
-            "ipv4_addr": str(config.ipv4_addr),
-            "ipv6_addr": str(config.ipv6_addr),
-            "prefixes": [str(config.prefix)] if config.prefix else [],
-            "pool": {"network": str(pool.network), "size": pool.size, "leased": len(pool)}
-            if pool is not None
-            else None,
-            "maps": len(config.eams),
-            "counters": {**self._translator.counts, **self._forwarding.counts},
-        }
 
-    def _answer_hosts(self, _: Mapping[str, object]) -> Result:
-        return {"rows": self._hosts()}
+def _new_pool(config: NatConfig) -> DynamicPool | None:
+    if config.dynamic_pool is None:
+        return None
+    pool = DynamicPool(config.dynamic_pool, config.reserved_in_pool())
+    if "dyn" in config.log:
+        pool.observe = _log_lease
+    return pool
 
-    def _hosts(self) -> Iterator[dict[str, object]]:
-        for eam in self._config.eams:
-            host = eam.ipv6.network_address if eam.ipv6.prefixlen == 128 else eam.ipv6
-            address = eam.ipv4.network_address if eam.ipv4.prefixlen == 32 else eam.ipv4
-            yield {"host": str(host), "address": str(address), "kind": "static", "last_used": None}
-        now = time.monotonic()
-        unix_now = time.time()
-        for lease in self._translator.address_map.pool or ():
-            yield {
-                "host": str(IPv6Address(lease.host)),
-                "address": str(IPv4Address(lease.address)),
-                "kind": "dynamic",
-                "last_used": unix_now - (now - lease.last_use),
-            }
 
-    def _answer_check_config(self, _: Mapping[str, object]) -> Result:
-        path = str(self._invocation.config_path)
-        try:
-            config = read_config(self._invocation.config_path)
-        except ConfigError as error:
-            return {"config": path, "warnings": [], "mistakes": [str(mistake) for mistake in error.mistakes]}
-        except OSError as error:
-            raise CommandFailed(f"{path}: cannot be read: {error.strerror}; see its owner and mode") from None
-        return {"config": path, "warnings": [str(warning) for warning in config.warnings], "mistakes": []}
-
-    def _answer_reload(self, _: Mapping[str, object]) -> Result:
-        readiness.reloading()
-        try:
-            return {"warnings": self._reload()}
-        finally:
-            readiness.ready()
+def _address_map(config: NatConfig, pool: DynamicPool | None) -> AddressMap:
+    return AddressMap(config.prefix, Eamt(config.eams), pool, wkpf_strict=config.wkpf_strict)
 
 
 def _settings(config: NatConfig, device: str) -> Settings:

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from nat64.addressing import dynamic_map
+from nat64.device.errors import DeviceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,12 +36,17 @@ class LeaseFile:
         self._saved_at = float("-inf")
 
     def load(self, pool: DynamicPool, prefixes: tuple[Pref64, ...], now: float) -> None:
-        """Put the saved leases into the pool. What cannot be used is logged and left out."""
+        """Put the saved leases into the pool.
+
+        Lines that cannot be used are logged and left out; then the file as it was is kept beside the one that the next
+        save writes. Raises `DeviceError` when the file is there and cannot be read: saving would lose it.
+        """
         try:
             text = self._directory.read(dynamic_map.FILE_NAME)
         except OSError as error:
-            log.error("cannot read the saved leases", extra={"file": self._path, "error": error.strerror})  # noqa: TRY400 - the reason is in the line, a traceback adds nothing
-            return
+            raise DeviceError(
+                f"cannot read the saved leases in {self._path}: {error.strerror}; mend its owner and mode, or move it away"
+            ) from None
         if text is None:
             return
         skipped = dynamic_map.restore(text, pool, prefixes, now, time.time())
@@ -50,7 +56,22 @@ class LeaseFile:
             )
         if len(skipped) > _SKIPPED_LINES_TOLD:
             log.warning("more saved leases skipped", extra={"lines": len(skipped) - _SKIPPED_LINES_TOLD})
+        if skipped:
+            self._keep_copy(text)
         log.info("leases loaded", extra={"leases": len(pool), "file": self._path})
+
+    def _keep_copy(self, text: str) -> None:
+        name = f"{dynamic_map.FILE_NAME}.skipped"
+        try:
+            self._directory.write(name, text)
+        except OSError as error:
+            log.warning(
+                "cannot keep a copy of the lines skipped", extra={"file": name, "error": error.strerror}
+            )
+            return
+        log.warning(
+            "the file with the skipped lines is kept", extra={"file": str(self._directory.path / name)}
+        )
 
     def is_due(self, pool: DynamicPool, now: float) -> bool:
         """Whether it is time to save."""

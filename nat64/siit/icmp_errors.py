@@ -1,10 +1,12 @@
-"""ICMP errors that the translator itself sends, from its own addresses: RFC 792, RFC 1812 and RFC 4443."""
+"""ICMP errors that the translator itself sends, from its own addresses: RFC 792, RFC 1812 and RFC 4443.
+
+Packets from or to multicast addresses and the like never get here: they are dropped before they could be rejected.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from nat64.addressing.special_purpose import may_translate_ipv4, may_translate_ipv6
 from nat64.siit import checksum, icmp_tables, ipv4_header, ipv6_header, protocols
 from nat64.siit.verdicts import Discard
 
@@ -44,8 +46,6 @@ def error_to_ipv6_sender(packet: memoryview, own_address: bytes, reject: Reject)
         header = ipv6_header.parse(packet)
     except Discard:
         return None
-    if not (may_translate_ipv6(header.source) and may_translate_ipv6(header.destination)):
-        return None
     if header.protocol == protocols.ICMPV6:
         shown = packet[header.payload_at : header.payload_at + 1]
         begins_here = header.fragment is None or not header.fragment.offset
@@ -68,7 +68,7 @@ def error_to_ipv4_sender(
         header = ipv4_header.parse(packet)
     except Discard:
         return None
-    if header.offset or not (may_translate_ipv4(header.source) and may_translate_ipv4(header.destination)):
+    if header.offset:
         return None
     if header.protocol == protocols.ICMP:
         shown = packet[header.length : header.length + 1]

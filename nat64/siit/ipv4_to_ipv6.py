@@ -6,6 +6,7 @@ from struct import Struct
 from typing import TYPE_CHECKING, Final
 
 from nat64.addressing.address_map import Unmappable, UnmappableError
+from nat64.addressing.special_purpose import may_translate_ipv4
 from nat64.siit import (
     checksum,
     counters,
@@ -99,6 +100,8 @@ class IPv4ToIPv6:
     def translate(self, packet: memoryview, now: float) -> Packets:
         """Return the IPv6 packet, or its fragments, for any IPv4 packet. Raises `Discard` or `Reject`."""
         header = ipv4_header.parse(packet)
+        if not (may_translate_ipv4(header.source) and may_translate_ipv4(header.destination)):
+            raise Discard(counters.NEVER_TRANSLATED)
         payload = packet[header.length : header.total_length]
         if header.protocol == protocols.ICMP:
             if header.is_fragment:

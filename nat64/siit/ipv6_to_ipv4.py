@@ -6,6 +6,7 @@ from struct import Struct
 from typing import TYPE_CHECKING, Final
 
 from nat64.addressing.address_map import Unmappable, UnmappableError
+from nat64.addressing.special_purpose import may_translate_ipv6
 from nat64.siit import (
     checksum,
     counters,
@@ -113,6 +114,8 @@ class IPv6ToIPv4:
     def translate(self, packet: memoryview, now: float) -> Packets:
         """Return the IPv4 packet for any IPv6 packet. Raises `Discard` or `Reject`."""
         header = ipv6_header.parse(packet)
+        if not (may_translate_ipv6(header.source) and may_translate_ipv6(header.destination)):
+            raise Discard(counters.NEVER_TRANSLATED)
         payload = packet[header.payload_at : header.payload_at + header.payload_length]
         if header.protocol == protocols.ICMPV6:
             _refuse_icmp_fragment(header)

@@ -1,0 +1,91 @@
+"""What nat64d answers on its control socket."""
+
+from __future__ import annotations
+
+import os
+import time
+from ipaddress import IPv4Address, IPv6Address
+from typing import TYPE_CHECKING
+
+from nat64 import __version__
+from nat64.commands.nat64d import read_config, unreadable
+from nat64.config.grammar import ConfigError
+from nat64.control.protocol import Access, Command, CommandFailed, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from nat64.commands.nat64d_service import Nat64d
+
+
+def commands(daemon: Nat64d) -> Mapping[str, Command]:
+    """Return the commands that the daemon offers."""
+
+    def status(_: Mapping[str, object]) -> Result:
+        return _status(daemon)
+
+    def hosts(_: Mapping[str, object]) -> Result:
+        return {"rows": _hosts(daemon)}
+
+    def check_config(_: Mapping[str, object]) -> Result:
+        return _check_config(daemon)
+
+    async def reload(_: Mapping[str, object]) -> Result:
+        return {"warnings": await daemon.reload()}
+
+    return {
+        "status": Command(Access.READ, status),
+        "hosts": Command(Access.READ, hosts),
+        "check-config": Command(Access.READ, check_config),
+        "reload": Command(Access.CHANGE, reload),
+    }
+
+
+def _status(daemon: Nat64d) -> Result:
+    config = daemon.config
+    pool = daemon.translator.address_map.pool
+    return {
+        "daemon": "nat64d",
+        "version": __version__,
+        "pid": os.getpid(),
+        "started": daemon.started,
+        "config": str(daemon.invocation.config_path),
+        "device": daemon.device,
+        "mtu": daemon.translator.settings.mtu,
+        "ipv4_addr": str(config.ipv4_addr),
+        "ipv6_addr": str(config.ipv6_addr),
+        "prefixes": [str(config.prefix)] if config.prefix else [],
+        "pool": {"network": str(pool.network), "size": pool.size, "leased": len(pool)}
+        if pool is not None
+        else None,
+        "maps": len(config.eams),
+        "counters": {**daemon.translator.counts, **daemon.forwarding.counts},
+    }
+
+
+def _hosts(daemon: Nat64d) -> Iterator[dict[str, object]]:
+    """Yield the static maps, then the leases; ``last_used`` is in Unix seconds."""
+    for eam in daemon.config.eams:
+        host = eam.ipv6.network_address if eam.ipv6.prefixlen == 128 else eam.ipv6
+        address = eam.ipv4.network_address if eam.ipv4.prefixlen == 32 else eam.ipv4
+        yield {"host": str(host), "address": str(address), "kind": "static", "last_used": None}
+    now = time.monotonic()
+    unix_now = time.time()
+    for lease in daemon.translator.address_map.pool or ():
+        yield {
+            "host": str(IPv6Address(lease.host)),
+            "address": str(IPv4Address(lease.address)),
+            "kind": "dynamic",
+            "last_used": unix_now - (now - lease.last_use),
+        }
+
+
+def _check_config(daemon: Nat64d) -> Result:
+    path = daemon.invocation.config_path
+    try:
+        config = read_config(path)
+    except ConfigError as error:
+        return {"config": str(path), "warnings": [], "mistakes": [str(mistake) for mistake in error.mistakes]}
+    except OSError as error:
+        raise CommandFailed(unreadable(path, error)) from None
+    return {"config": str(path), "warnings": [str(warning) for warning in config.warnings], "mistakes": []}

@@ -1,0 +1,428 @@
+"""The real nat64d in network namespaces, with Linux's own stacks as its peers."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.lab.gateway_network import (
+    CLIENT,
+    CONFIG,
+    GATEWAY6,
+    OWN4,
+    OWN6,
+    ROUTER6,
+    SERVER,
+    SERVER6,
+    GatewayNetwork,
+    gateway_network,
+)
+from tests.lab.namespaces import stop, wait_until
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+
+    from tests.lab.namespaces import Namespace
+
+pytestmark = pytest.mark.lab
+
+# Sends and receives a known stream over one connection, and prints the digest of what came.
+TCP_PEER = """
+import hashlib, socket, sys, threading
+role, address, octets = sys.argv[1], sys.argv[2], int(sys.argv[3])
+stream = hashlib.shake_256(role.encode()).digest(octets)
+if role == "server":
+    listener = socket.create_server((address, 8000))
+    print("listening", flush=True)
+    connection, _ = listener.accept()
+else:
+    connection = socket.create_connection((address, 8000), timeout=60)
+def send():
+    connection.sendall(stream)
+    connection.shutdown(socket.SHUT_WR)
+sender = threading.Thread(target=send)
+sender.start()
+digest = hashlib.sha256()
+while data := connection.recv(1 << 16):
+    digest.update(data)
+sender.join()
+other = {"server": "client", "client": "server"}[role]
+expected = hashlib.sha256(hashlib.shake_256(other.encode()).digest(octets)).hexdigest()
+print("right" if digest.hexdigest() == expected else "wrong", flush=True)
+"""
+
+# Answers each datagram with itself.
+UDP_ECHO = """
+import socket, sys
+channel = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+channel.bind((sys.argv[1], 9000))
+print("listening", flush=True)
+while True:
+    data, peer = channel.recvfrom(65535)
+    channel.sendto(data, peer)
+"""
+
+UDP_ASK = """
+import os, socket, sys
+address, octets = sys.argv[1], int(sys.argv[2])
+channel = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+channel.settimeout(5)
+data = os.urandom(octets)
+for _ in range(4):  # the first answer may be lost to path MTU discovery: Linux sends UDP with DF
+    channel.sendto(data, (address, 9000))
+    try:
+        print("right" if channel.recv(65535) == data else "wrong")
+        break
+    except TimeoutError:
+        pass
+"""
+
+
+@pytest.fixture
+def bare() -> Iterator[GatewayNetwork]:
+    """The network without its daemon, and files where also a daemon that gave up root reaches them."""
+    with tempfile.TemporaryDirectory(prefix="nat64d-") as directory:
+        Path(directory).chmod(0o755)
+        with gateway_network(Path(directory)) as network:
+            yield network
+
+
+@pytest.fixture
+def network(bare: GatewayNetwork) -> GatewayNetwork:
+    bare.start()
+    return bare
+
+
+def listen(namespace: Namespace, script: str, *arguments: str) -> subprocess.Popen[str]:
+    """Start a Python script and wait until it listens."""
+    peer = namespace.popen("python3", "-c", script, *arguments)
+    assert peer.stdout is not None
+    assert peer.stdout.readline() == "listening\n", peer.stderr and peer.stderr.read()
+    return peer
+
+
+def transfer(network: GatewayNetwork, octets: int = 3_000_000) -> None:
+    """Send a stream each way over one TCP connection; both must arrive as they were."""
+    server = listen(network.server, TCP_PEER, "server", SERVER, str(octets))
+    client = network.client.python(TCP_PEER, "client", SERVER6, str(octets))
+    assert client.stdout == "right\n"
+    assert server.stdout is not None
+    assert server.stdout.readline() == "right\n"
+
+
+def test_ping_both_ways(network: GatewayNetwork) -> None:
+    assert network.ping()
+    assert network.ping("-s", "1400")
+    network.server.run("ping", "-c1", "-W5", network.lease())
+
+
+def test_the_translator_answers_on_both_its_addresses(network: GatewayNetwork) -> None:
+    assert network.ping(of=OWN6)
+    network.server.run("ping", "-c1", "-W5", OWN4)
+
+
+def test_tcp_streams_arrive_unchanged(network: GatewayNetwork) -> None:
+    transfer(network)
+
+
+def test_udp_datagrams_come_back_also_in_fragments(network: GatewayNetwork) -> None:
+    listen(network.server, UDP_ECHO, SERVER)
+    for octets in (0, 1, 1200, 1452, 1472, 4000, 20000):
+        assert network.client.python(UDP_ASK, SERVER6, str(octets)).stdout == "right\n", octets
+
+
+def test_traceroute_shows_every_hop(network: GatewayNetwork) -> None:
+    network.ping()
+    shown = network.client.run("traceroute", "-n", "-q2", "-w5", "-m8", SERVER6).stdout
+    hops = [re.findall(r"[0-9a-f:.]*:[0-9a-f:.]+", line) for line in shown.splitlines()[1:]]
+    assert [hop[0] for hop in hops if hop] == [
+        ROUTER6,
+        GATEWAY6,
+        OWN6,
+        "2001:db8:64:ff9b::c633:6482",  # the gateway's kernel, on the TUN
+        "2001:db8:64:ff9b::c633:6401",  # router4
+        SERVER6,
+    ], shown
+
+
+def test_traceroute_from_the_ipv4_side(network: GatewayNetwork) -> None:
+    network.ping()
+    lease = network.lease()
+    shown = network.server.run("traceroute", "-n", "-q2", "-w5", "-m8", lease).stdout
+    hops = [re.findall(r"\d+\.\d+\.\d+\.\d+", line) for line in shown.splitlines()[1:]]
+    assert [hop[0] for hop in hops if hop] == ["203.0.113.1", "198.51.100.2", OWN4, OWN4, OWN4, lease], shown
+
+
+def test_path_mtu_discovery_with_a_small_link_on_the_ipv4_side(network: GatewayNetwork) -> None:
+    network.gateway.run("ip", "link", "set", "wan0", "mtu", "1300")
+    network.router4.run("ip", "link", "set", "down0", "mtu", "1300")
+    transfer(network)
+    assert network.counter("translated_errors_to_ipv6") > 0
+
+
+def test_path_mtu_discovery_with_a_small_link_on_the_ipv6_side(network: GatewayNetwork) -> None:
+    network.gateway.run("ip", "link", "set", "lan0", "mtu", "1300")
+    network.router6.run("ip", "link", "set", "up0", "mtu", "1300")
+    transfer(network)
+    assert network.counter("translated_errors_to_ipv4") > 0
+
+
+def test_a_packet_too_long_for_the_tun_is_told_to_its_sender(network: GatewayNetwork) -> None:
+    network.ping()
+    completed = network.server.run(
+        "ping", "-c1", "-W5", "-M", "do", "-s", "1470", network.lease(), check=False
+    )
+    assert "mtu = 1480" in completed.stdout + completed.stderr
+    assert network.counter("icmp_too_big") == 1
+
+
+def test_a_tun_with_another_mtu_is_followed(network: GatewayNetwork) -> None:
+    network.gateway.run("ip", "link", "set", "nat64", "mtu", "1400")
+    wait_until(lambda: network.ask("status")["mtu"] == 1400, "the daemon to see the MTU")
+    transfer(network)
+
+
+def test_unmapped_destinations_are_refused_at_once(network: GatewayNetwork) -> None:
+    completed = network.server.run("ping", "-c1", "-W5", "192.168.240.99", check=False)
+    assert "Destination Host Unreachable" in completed.stdout
+    assert f"From {OWN4}" in completed.stdout
+
+
+def test_an_exhausted_pool_refuses_new_hosts_and_keeps_the_others(bare: GatewayNetwork) -> None:
+    bare.write_config(
+        base=CONFIG.replace("192.168.240.0/20", "192.168.240.4/31").replace(OWN4, "192.168.241.1")
+    )
+    bare.router4.run("ip", "route", "add", "192.168.240.4/31", "via", "198.51.100.2")
+    bare.start()
+    assert bare.ping()
+    bare.client.run("ip", "address", "add", "2001:db8:1::d/64", "dev", "lan0", "nodad")
+    completed = bare.client.run("ping", "-c1", "-W5", "-I", "2001:db8:1::d", SERVER6, check=False)
+    assert "Address unreachable" in completed.stdout
+    bare.wait_for_log("the dynamic pool is exhausted")
+    assert bare.ping("-I", CLIENT)
+
+
+# Leases and restarts
+
+
+def test_a_lease_survives_a_restart(network: GatewayNetwork) -> None:
+    network.ping()
+    before = network.lease()
+    assert network.stop() == 0
+    lines = (network.directory / "dynamic.map").read_text().splitlines()
+    assert lines[-1].split("\t")[:2] == [before, CLIENT]
+    network.start()
+    assert network.lease() == before
+    network.server.run("ping", "-c1", "-W5", before)  # without a packet of the client's first
+
+
+def test_a_lease_older_than_the_save_interval_survives_kill_9(network: GatewayNetwork) -> None:
+    network.ping()
+    before = network.lease()
+    saved = network.directory / "dynamic.map"
+    wait_until(lambda: saved.exists() and CLIENT in saved.read_text(), "the lease to be saved")
+    assert network.daemon is not None
+    network.daemon.kill()
+    network.daemon.wait()
+    wait_until(
+        lambda: network.gateway.run("ip", "link", "show", "nat64", check=False).returncode, "the TUN to go"
+    )
+    network.start()
+    assert network.lease() == before
+
+
+def test_a_persistent_tun_and_its_routes_survive_restarts(bare: GatewayNetwork) -> None:
+    bare.command("--mktun")
+    index = bare.gateway.run("cat", "/sys/class/net/nat64/ifindex").stdout
+    routes = bare.gateway.run("ip", "route", "show", "dev", "nat64").stdout
+    assert "192.168.240.0/20 proto 64" in routes
+    for _ in range(2):
+        bare.start()
+        assert bare.ping()
+        assert bare.stop() == 0
+        assert bare.gateway.run("cat", "/sys/class/net/nat64/ifindex").stdout == index
+        assert bare.gateway.run("ip", "route", "show", "dev", "nat64").stdout == routes
+    bare.command("--rmtun")
+    assert "does not exist" in bare.gateway.run("ip", "link", "show", "nat64", check=False).stderr
+    bare.command("--rmtun")  # none is fine too
+
+
+def test_mktun_adds_what_is_missing_and_removes_only_routes_of_ours(bare: GatewayNetwork) -> None:
+    bare.command("--mktun")
+    bare.gateway.run("ip", "route", "add", "192.0.2.0/24", "dev", "nat64")  # somebody else's
+    bare.gateway.run("ip", "route", "del", "2001:db8:64:ff9b::/96", "dev", "nat64")
+    bare.write_config("tun-route 192.168.16.0/24", base=CONFIG.replace("tun-route 192.168.240.0/20\n", ""))
+    bare.command("--mktun")
+    routes = bare.gateway.run("ip", "route", "show", "dev", "nat64").stdout
+    assert "192.0.2.0/24" in routes
+    assert "192.168.16.0/24 proto 64" in routes
+    assert "192.168.240.0/20" not in routes
+    assert "2001:db8:64:ff9b::/96" in bare.gateway.run("ip", "-6", "route", "show", "dev", "nat64").stdout
+
+
+def test_sigterm_ends_within_a_second(network: GatewayNetwork) -> None:
+    assert network.daemon is not None
+    network.daemon.send_signal(signal.SIGTERM)
+    assert network.daemon.wait(timeout=5) == 0  # one second, and what a loaded test machine needs
+    assert "msg=ended" in network.log.read_text()
+    assert not network.socket.exists()
+
+
+def test_a_tun_taken_away_ends_the_daemon_with_a_reason(network: GatewayNetwork) -> None:
+    network.gateway.run("ip", "link", "del", "nat64")
+    assert network.daemon is not None
+    assert network.daemon.wait(timeout=20) == 1
+    assert "the TUN device is gone" in network.log.read_text()
+
+
+# Config
+
+
+def test_reload_takes_a_new_map_and_keeps_connections_and_leases(network: GatewayNetwork) -> None:
+    network.ping()
+    lease = network.lease()
+    server = listen(network.server, TCP_PEER, "server", SERVER, "20000000")
+    client = network.client.popen("python3", "-c", TCP_PEER, "client", SERVER6, "20000000")
+    network.write_config("map 192.168.240.77 2001:db8:1::77")
+    for _ in range(5):
+        assert network.ask("reload") == {"warnings": []}
+    assert client.stdout is not None
+    assert client.stdout.readline() == "right\n"
+    stop(server)
+    assert network.lease() == lease
+    assert {"host": "2001:db8:1::77", "address": "192.168.240.77", "kind": "static", "last_used": None} in (
+        network.ask("hosts")["rows"]
+    )
+    network.client.run("ip", "address", "add", "2001:db8:1::77/64", "dev", "lan0", "nodad")
+    network.server.run("ping", "-c1", "-W5", "192.168.240.77")
+
+
+def test_reload_by_sighup_applies_routes(network: GatewayNetwork) -> None:
+    network.write_config("tun-route 192.168.99.0/24")
+    assert network.daemon is not None
+    network.daemon.send_signal(signal.SIGHUP)
+    network.wait_for_log('msg="config reloaded"')
+    assert "192.168.99.0/24" in network.gateway.run("ip", "route", "show", "dev", "nat64").stdout
+
+
+def test_a_broken_config_never_replaces_one_that_runs(network: GatewayNetwork) -> None:
+    network.write_config("prefex 64:ff9b::/96", "offlink-mtu 5")
+    mistakes = network.ask("reload", check=False)["error"]
+    assert f"{network.config}:13: unknown directive 'prefex'; did you mean 'prefix'?" in mistakes
+    assert f"{network.config}:14: '5' is not a valid offlink-mtu" in mistakes
+    assert network.daemon is not None
+    network.daemon.send_signal(signal.SIGHUP)
+    network.wait_for_log("the old one stays")
+    assert network.ping()
+
+
+def test_a_change_that_needs_a_restart_is_told(network: GatewayNetwork) -> None:
+    network.write_config(base=CONFIG.replace("tun-device nat64", "tun-device other"))
+    assert network.ask("reload") == {"warnings": ["tun-device changed; restart nat64d to use it"]}
+    assert network.ping()
+
+
+def test_a_broken_config_is_refused_with_status_2(bare: GatewayNetwork) -> None:
+    bare.write_config("no-such-thing 1")
+    for arguments in (("-n",), ("--check",), ("--mktun",), ("--rmtun",)):
+        completed = bare.command(*arguments, check=False)
+        assert completed.returncode == 2
+        assert completed.stderr.startswith(f"{bare.config}:13: unknown directive 'no-such-thing'; ")
+    assert bare.gateway.run("ip", "link", "show", "nat64", check=False).returncode
+
+
+def test_status_tells_what_runs(network: GatewayNetwork) -> None:
+    network.ping()
+    status = network.ask("status")
+    assert network.daemon is not None
+    expected = {
+        "daemon": "nat64d",
+        "pid": network.daemon.pid,
+        "config": str(network.config),
+        "device": "nat64",
+        "mtu": 1500,
+        "ipv4_addr": OWN4,
+        "ipv6_addr": OWN6,
+        "prefixes": ["2001:db8:64:ff9b::/96"],
+        "pool": {"network": "192.168.240.0/20", "size": 4094, "leased": 1},
+        "maps": 0,
+    }
+    assert {key: status[key] for key in expected} == expected
+    assert status["counters"]["translated_to_ipv4"] >= 1
+    assert network.ask("check-config") == {"config": str(network.config), "warnings": [], "mistakes": []}
+
+
+# The process
+
+
+def test_readiness_is_told_to_systemd(bare: GatewayNetwork) -> None:
+    address = bare.directory / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        channel.bind(str(address))
+        channel.settimeout(20)
+        bare.start("-n", NOTIFY_SOCKET=str(address))
+        assert channel.recv(100) == b"READY=1"
+        assert bare.daemon is not None
+        bare.daemon.send_signal(signal.SIGHUP)
+        assert channel.recv(100).startswith(b"RELOADING=1\nMONOTONIC_USEC=")
+        assert channel.recv(100) == b"READY=1"
+        bare.stop()
+        assert channel.recv(100) == b"STOPPING=1"
+
+
+def test_privileges_are_dropped_but_for_net_admin(bare: GatewayNetwork) -> None:
+    bare.directory.chmod(0o777)
+    bare.start("-n", "-u", "nobody", "-g", "nogroup")
+    assert bare.daemon is not None
+    status = Path(f"/proc/{bare.daemon.pid}/status").read_text()
+    nobody = 65534
+    assert f"Uid:\t{nobody}\t{nobody}\t{nobody}\t{nobody}\n" in status
+    assert f"Gid:\t{nobody}\t{nobody}\t{nobody}\t{nobody}\n" in status
+    assert "Groups:\t65534 \n" in status
+    assert re.search(r"CapEff:\t0+1000\n", status)  # bit 12
+    assert bare.ping()
+    bare.write_config("tun-route 192.168.99.0/24")
+    assert bare.ask("reload") == {"warnings": []}
+    assert "192.168.99.0/24" in bare.gateway.run("ip", "route", "show", "dev", "nat64").stdout
+    assert bare.stop() == 0
+    assert CLIENT in (bare.directory / "dynamic.map").read_text()
+
+
+def test_the_device_is_made_for_a_user(bare: GatewayNetwork) -> None:
+    bare.command("--mktun", "-u", "nobody", "-g", "nogroup")
+    for owner in ("owner", "group"):
+        assert bare.gateway.run("cat", f"/sys/class/net/nat64/{owner}").stdout == "65534\n"
+    bare.start()
+    assert bare.ping()
+
+
+def test_without_n_or_d_it_goes_into_the_background(bare: GatewayNetwork) -> None:
+    pidfile = bare.directory / "pid"
+    bare.command("-p", str(pidfile))
+    pid = int(pidfile.read_text())
+    try:
+        assert bare.ask("status")["pid"] == pid
+        assert bare.ping()
+        assert os.getsid(pid) != os.getsid(0)
+    finally:
+        os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: not pidfile.exists(), "the pidfile to go")
+
+
+def test_in_a_chroot_leases_are_still_saved(bare: GatewayNetwork) -> None:
+    bare.directory.chmod(0o777)
+    bare.start("-n", "-r", "-u", "nobody")
+    assert bare.ping()
+    before = bare.lease()
+    assert bare.daemon is not None
+    assert Path(f"/proc/{bare.daemon.pid}/root").readlink() == bare.directory
+    bare.stop()
+    assert before in (bare.directory / "dynamic.map").read_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures.thread  # noqa: F401 - asyncio loads it when first used, which after a chroot is too late
 import contextlib
 import logging
 import os

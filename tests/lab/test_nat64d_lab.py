@@ -109,7 +109,7 @@ def listen(namespace: Namespace, script: str, *arguments: str) -> subprocess.Pop
     return peer
 
 
-def transfer(network: GatewayNetwork, octets: int = 3_000_000) -> None:
+def transfer(network: GatewayNetwork, octets: int = 2_000_000) -> None:
     """Send a stream each way over one TCP connection; both must arrive as they were."""
     server = listen(network.server, TCP_PEER, "server", SERVER, str(octets))
     client = network.client.python(TCP_PEER, "client", SERVER6, str(octets))

@@ -1,0 +1,388 @@
+"""tayga.conf as TAYGA 0.9.6 reads it, and our additions."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nat64.addressing.eamt import Eam
+from nat64.addressing.prefix import LENGTHS, Pref64
+from nat64.config import tayga
+from nat64.config.grammar import ConfigError
+
+if TYPE_CHECKING:
+    from nat64.config.tayga import NatConfig
+
+LEAST = """\
+tun-device nat64
+ipv4-addr 192.168.240.1
+prefix 2001:db8:64::/96
+"""
+
+
+def parse(*lines: str, base: str = LEAST, **options: str) -> NatConfig:
+    return tayga.parse(base + "\n".join(lines), "t.conf", **options)  # type: ignore[arg-type] # state_directory only
+
+
+def mistakes(*lines: str, base: str = LEAST) -> list[str]:
+    with pytest.raises(ConfigError) as raised:
+        parse(*lines, base=base)
+    return [str(mistake) for mistake in raised.value.mistakes]
+
+
+def warnings(*lines: str, base: str = LEAST) -> list[str]:
+    return [str(warning) for warning in parse(*lines, base=base).warnings]
+
+
+def test_what_is_left_out_has_taygas_defaults() -> None:
+    config = parse()
+    assert config.tun_device == "nat64"
+    assert config.ipv4_addr == IPv4Address("192.168.240.1")
+    assert config.ipv6_addr == IPv6Address("2001:db8:64::192.168.240.1")
+    assert config.prefix == Pref64(IPv6Network("2001:db8:64::/96"))
+    assert config.wkpf_strict
+    assert config.dynamic_pool is None
+    assert config.eams == ()
+    assert config.data_dir is None
+    assert config.log == frozenset()
+    assert config.udp_cksum_mode == "drop"
+    assert config.offlink_mtu == 1280
+    assert not config.tun_up
+    assert config.control_socket == Path("/run/nat64d/control.sock")
+    assert config.warnings == ()
+
+
+def test_every_directive_is_read() -> None:
+    config = parse(
+        "ipv6-addr 2001:db8:1::2",
+        "wkpf-strict no",
+        "dynamic-pool 192.168.240.0/20",
+        "data-dir /var/lib/nat64",
+        "map 198.51.100.7 2001:db8:1::7",
+        "map 198.51.100.128/25 2001:db8:2::/121",
+        "log drop reject icmp self dyn",
+        "udp-cksum-mode calc",
+        "offlink-mtu 1492",
+        "tun-up yes",
+        "tun-ip 192.0.0.1/29",
+        "tun-ip 2001:db8::1",
+        "tun-route 192.168.240.0/20",
+        "tun-route 64:ff9b::/96",
+        "tun-route 2001:db8::9",
+        "control-socket /run/x.sock",
+    )
+    assert config.ipv6_addr == IPv6Address("2001:db8:1::2")
+    assert not config.wkpf_strict
+    assert config.dynamic_pool == IPv4Network("192.168.240.0/20")
+    assert config.data_dir == Path("/var/lib/nat64")
+    assert config.eams == (
+        Eam(IPv4Network("198.51.100.7"), IPv6Network("2001:db8:1::7")),
+        Eam(IPv4Network("198.51.100.128/25"), IPv6Network("2001:db8:2::/121")),
+    )
+    assert config.log == {"drop", "reject", "icmp", "self", "dyn"}
+    assert config.udp_cksum_mode == "calc"
+    assert config.offlink_mtu == 1492
+    assert config.tun_up
+    assert config.tun_ips == (IPv4Interface("192.0.0.1/29"), IPv6Interface("2001:db8::1/128"))
+    assert config.tun_routes == (
+        IPv4Network("192.168.240.0/20"),
+        IPv6Network("64:ff9b::/96"),
+        IPv6Network("2001:db8::9/128"),
+    )
+    assert config.control_socket == Path("/run/x.sock")
+
+
+def test_keywords_are_case_insensitive_and_comments_begin_a_word() -> None:
+    config = parse("Offlink-MTU 1400 # octets", "#log drop", "\tLOG\tDrop  #more")
+    assert config.offlink_mtu == 1400
+    assert config.log == {"drop"}
+
+
+@pytest.mark.parametrize(
+    ("word", "mode"),
+    [("drop", "drop"), ("DR", "drop"), ("calculate", "calc"), ("fwd", "fwd"), ("Forward", "fwd")],
+)
+def test_tayga_spellings_of_udp_cksum_mode(word: str, mode: str) -> None:
+    assert parse(f"udp-cksum-mode {word}").udp_cksum_mode == mode
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [("yes", True), ("True", True), ("ON", True), ("1", True), ("no", False), ("off", False), ("0", False)],
+)
+def test_tayga_spellings_of_flags(word: str, expected: bool) -> None:
+    assert parse(f"tun-up {word}").tun_up is expected
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("dynamic-poll 10.0.0.0/8", "unknown directive 'dynamic-poll'; did you mean 'dynamic-pool'?"),
+        ("fast-path auto", "'fast-path' is not supported by this version of nat64d; remove the line"),
+        ("dynamic-pool 10.0.0.0", "'10.0.0.0' is not an IPv4 network with a length"),
+        ("dynamic-pool 10.0.0.1/8", "'10.0.0.1/8' has bits set after its length; did you mean 10.0.0.0/8?"),
+        ("dynamic-pool 10.0.0.0/32", "a pool cannot have the length 32"),
+        ("dynamic-pool 127.0.0.0/8", "127.0.0.0/8 is reserved"),
+        ("dynamic-pool 10.0.0.0/8 extra", "'dynamic-pool' has 2 arguments"),
+        ("map 10.0.0.1", "'map' has 1 argument"),
+        ("map 10.0.0.0/24 2001:db8::/64", "10.0.0.0/24 and 2001:db8::/64 are not of the same size"),
+        ("map 10.0.0.1/24 2001:db8::/120", "'10.0.0.1/24' has bits set after its length"),
+        ("map 224.0.0.1 2001:db8::1", "224.0.0.1/32 is reserved"),
+        ("map 10.0.0.1 fe80::1", "fe80::1/128 is reserved"),
+        ("map 10.0.0.1 2001:db8::1 prefix 64:ff9b::/96", "a map for one prefix is not supported"),
+        ("map 192.168.240.1 2001:db8::1", "192.168.240.1 is the translator's own address since t.conf:2"),
+        (
+            "map 10.0.0.1 2001:db8:64::1",
+            "2001:db8:64::1/128 overlaps the prefix 2001:db8:64::/96 of t.conf:3",
+        ),
+        ("data-dir lib", "'lib' is not an absolute path"),
+        ("log everything", "'everything' cannot be logged; choose from: drop reject icmp self dyn"),
+        ("udp-cksum-mode pass", "'pass' is no udp-cksum-mode"),
+        ("offlink-mtu 1279", "'1279' is not a valid offlink-mtu; give a number from 1280 to 65535"),
+        ("workers 65", "'65' is not a valid number of workers"),
+        ("wkpf-strict maybe", "'maybe' is neither yes nor no"),
+        ("tun-ip somewhere", "'somewhere' is not an address"),
+        ("tun-ip fe80::1%eth0", "'fe80::1%eth0' names an interface"),
+        ("tun-route 10.0.0.1/8", "'10.0.0.1/8' has bits set after its length; did you mean 10.0.0.0/8?"),
+        ("control-socket run", "'run' is not an absolute path"),
+        ("tun-device nat65", "'tun-device' already stands at t.conf:1; keep one of the two"),
+        ("ipv4-addr 192.168.240.9", "'ipv4-addr' already stands at t.conf:2; keep one of the two"),
+        ("prefix 64:ff9b::/96", "'prefix' already stands at t.conf:3; keep one of the two"),
+        ("prefix 64:ff9b::/96 pool 10.0.0.0/8", "a prefix with its own pool is not supported"),
+        (
+            "ipv6-addr 2001:db8:64::1",
+            "ipv6-addr 2001:db8:64::1 lies inside the prefix 2001:db8:64::/96 of t.conf:3",
+        ),
+        ("ipv6-addr ::1", "::1 is reserved"),
+        ("map-file maps", "map-file 'maps' is relative to a data-dir that is not set"),
+    ],
+)
+def test_a_mistake_names_its_place_and_its_remedy(line: str, problem: str) -> None:
+    (mistake,) = mistakes(line)
+    assert mistake.startswith(f"t.conf:4: {problem}")
+    assert "; " in mistake
+
+
+@pytest.mark.parametrize("length", sorted(set(range(0, 129, 3)) - set(LENGTHS)))
+def test_rfc6052_2_2_a_prefix_of_another_length_is_refused(length: int) -> None:
+    base = LEAST.replace("2001:db8:64::/96", f"2000::/{length}" if length > 2 else f"::/{length}")
+    assert mistakes(base=base)[0].startswith(f"t.conf:3: a NAT64 prefix cannot have the length {length}; ")
+
+
+def test_all_mistakes_are_told_at_once_in_the_order_of_the_lines() -> None:
+    found = mistakes("log nothing", "offlink-mtu 9", "colour blue", base="prefix 64:ff9b::/95\n")
+    assert [mistake.partition(": ")[0] for mistake in found] == ["t.conf"] * 2 + [
+        f"t.conf:{n}" for n in (1, 2, 3, 4)
+    ]
+    assert found[0] == "t.conf: no tun-device; name the interface, e.g.: tun-device nat64"
+
+
+def test_duplicate_and_overlapping_maps_name_both_places() -> None:
+    found = mistakes(
+        "map 10.0.0.1 2001:db8:1::1",
+        "map 10.0.0.1 2001:db8:1::2",
+        "map 10.0.0.3 2001:db8:1::1",
+        "map 10.0.0.4 2001:db8:9::9",
+        "ipv6-addr 2001:db8:9::9",
+    )
+    assert found == [
+        "t.conf:5: 10.0.0.1/32 is already mapped at t.conf:4; keep one of the two maps",
+        "t.conf:6: 2001:db8:1::1/128 is already mapped at t.conf:4; keep one of the two maps",
+        (
+            "t.conf:7: 2001:db8:9::9/128 contains the translator's own address 2001:db8:9::9 of t.conf:8; "
+            "map another IPv6 address"
+        ),
+    ]
+
+
+def test_a_map_that_takes_the_whole_pool_is_refused() -> None:
+    (mistake,) = mistakes("dynamic-pool 10.1.0.0/16", "map 10.0.0.0/8 2001:db8:1::/104")
+    assert mistake.startswith(
+        "t.conf:5: the map 10.0.0.0/8 takes every address of the pool 10.1.0.0/16 of t.conf:4"
+    )
+
+
+def test_tayga_own_address_maps_and_tun_ips_may_lie_in_the_pool_and_are_kept_out_of_it() -> None:
+    config = parse(
+        "dynamic-pool 192.168.240.0/20", "map 192.168.240.9 2001:db8:1::9", "tun-ip 192.168.240.2/32"
+    )
+    assert set(config.reserved_in_pool()) == {
+        IPv4Network("192.168.240.1"),
+        IPv4Network("192.168.240.2"),
+        IPv4Network("192.168.240.9"),
+    }
+
+
+def test_rfc7757_maps_may_contain_one_another() -> None:
+    assert len(parse("map 10.0.0.0/24 2001:db8:1::/120", "map 10.0.0.7 2001:db8:1::99").eams) == 2
+
+
+def test_tayga_a_private_ipv4_addr_needs_an_ipv6_addr_beside_the_well_known_prefix() -> None:
+    base = LEAST.replace("2001:db8:64::/96", "64:ff9b::/96")
+    (mistake,) = mistakes(base=base)
+    assert mistake.startswith(
+        "t.conf:2: 192.168.240.1 is not a global address, so it has no place in 64:ff9b::/96"
+    )
+    assert parse("ipv6-addr 2001:db8:1::2", base=base).ipv6_addr == IPv6Address("2001:db8:1::2")
+    lax = parse("wkpf-strict no", base=base)
+    assert lax.ipv6_addr == IPv6Address("64:ff9b::192.168.240.1")
+
+
+def test_without_a_prefix_maps_and_an_ipv6_addr_are_needed() -> None:
+    base = "tun-device nat64\nipv4-addr 192.168.240.1\n"
+    assert mistakes(base=base) == [
+        "t.conf: neither prefix nor map; say what to translate, e.g.: prefix 64:ff9b::/96",
+        (
+            "t.conf: no ipv6-addr, and no prefix to make one from; "
+            "give the translator an IPv6 address, e.g.: ipv6-addr 2001:db8::64"
+        ),
+    ]
+    config = parse("map 10.0.0.1 2001:db8::1", "ipv6-addr 2001:db8:1::2", base=base)
+    assert config.prefix is None
+
+
+def test_state_directory_stands_in_for_data_dir() -> None:
+    assert parse(state_directory="/var/lib/nat64").data_dir == Path("/var/lib/nat64")
+    assert parse("data-dir /srv", state_directory="/var/lib/nat64").data_dir == Path("/srv")
+    several = parse(state_directory="/var/lib/a:/var/lib/b")
+    assert several.data_dir == Path("/var/lib/a")
+    assert "several directories" in str(several.warnings[0])
+    with pytest.raises(ConfigError, match="STATE_DIRECTORY 'lib' is not an absolute path"):
+        parse(state_directory="lib")
+
+
+@pytest.mark.parametrize(
+    ("line", "warning"),
+    [
+        ("workers 4", "t.conf:4: this version handles all packets in one process; 'workers' changes nothing"),
+        ("strict-frag-hdr on", "t.conf:4: 'strict-frag-hdr' has no function any more"),
+        ("tun-ip 192.168.240.1/24", "t.conf:4: tun-ip 192.168.240.1 is the translator's own address"),
+    ],
+)
+def test_what_has_no_effect_is_told(line: str, warning: str) -> None:
+    (found,) = warnings(line)
+    assert found.startswith(warning)
+
+
+def test_tayga_the_last_of_repeated_flags_counts_and_that_is_told() -> None:
+    config = parse("wkpf-strict no", "wkpf-strict yes")
+    assert config.wkpf_strict
+    assert "already stands at t.conf:4" in str(config.warnings[0])
+
+
+def test_rfc6052_2_2_bits_64_to_71_of_a_prefix_are_told() -> None:
+    (found,) = warnings(base=LEAST.replace("2001:db8:64::/96", "2001:db8:64:0:100::/96"))
+    assert "bits 64 to 71" in found
+
+
+def test_the_control_socket_can_be_none() -> None:
+    assert parse("control-socket none").control_socket is None
+
+
+def test_map_file_adds_its_maps(tmp_path: Path) -> None:
+    (tmp_path / "maps").write_text("# static\nmap 10.0.0.1 2001:db8:1::1\nMAP 10.0.0.2 2001:db8:1::2\n")
+    path = tmp_path / "nat64.conf"
+    path.write_text(f"{LEAST}data-dir {tmp_path}\nmap-file maps\nmap 10.0.0.3 2001:db8:1::3\n")
+    config = tayga.read(path)
+    assert [str(eam) for eam in config.eams] == [
+        "10.0.0.3/32 2001:db8:1::3/128",
+        "10.0.0.1/32 2001:db8:1::1/128",
+        "10.0.0.2/32 2001:db8:1::2/128",
+    ]
+
+
+def test_map_file_mistakes_name_that_file(tmp_path: Path) -> None:
+    maps = tmp_path / "maps"
+    maps.write_text("map 10.0.0.1 2001:db8:1::1\nprefix 64:ff9b::/96\nmap 10.0.0.3 2001:db8:1::9\n")
+    path = tmp_path / "nat64.conf"
+    path.write_text(f"{LEAST}map 10.0.0.3 2001:db8:1::3\nmap-file {maps}\n")
+    with pytest.raises(ConfigError) as raised:
+        tayga.read(path, "shown.conf")
+    assert [str(mistake) for mistake in raised.value.mistakes] == [
+        f"{maps}:2: 'prefix' cannot stand in a map file; only 'map' directives can",
+        f"{maps}:3: 10.0.0.3/32 is already mapped at shown.conf:4; keep one of the two maps",
+    ]
+    maps.unlink()
+    with pytest.raises(ConfigError, match=r"shown\.conf:5: cannot read the map file"):
+        tayga.read(path, "shown.conf")
+
+
+def test_thousands_of_maps_are_read_quickly() -> None:
+    lines = [f"map 10.{n >> 8}.{n & 255}.1 2001:db8:1::{n:x}" for n in range(5000)]
+    assert len(parse(*lines).eams) == 5000
+
+
+# TAYGA 0.9.6's own sample, without its comments
+SAMPLE = """\
+tun-device nat64
+ipv4-addr 192.168.255.1
+prefix 2001:db8:1:ffff::/96
+wkpf-strict no
+dynamic-pool 192.168.255.0/24
+"""
+
+
+def test_taygas_sample_config_is_accepted() -> None:
+    config = tayga.parse(SAMPLE, "tayga.conf")
+    assert config.ipv6_addr == IPv6Address("2001:db8:1:ffff::192.168.255.1")
+    assert config.warnings == ()
+
+
+WORDS = st.one_of(
+    st.sampled_from(
+        [
+            "10.0.0.0/8",
+            "10.0.0.1",
+            "2001:db8::/96",
+            "2001:db8::1",
+            "64:ff9b::/96",
+            "yes",
+            "drop",
+            "/x",
+            "1280",
+            "%",
+        ]
+    ),
+    st.text(max_size=12),
+)
+KEYWORDS = st.one_of(
+    st.sampled_from(
+        [
+            "tun-device",
+            "ipv4-addr",
+            "ipv6-addr",
+            "prefix",
+            "wkpf-strict",
+            "dynamic-pool",
+            "data-dir",
+            "map",
+            "map-file",
+            "log",
+            "udp-cksum-mode",
+            "offlink-mtu",
+            "workers",
+            "tun-up",
+            "tun-ip",
+            "tun-route",
+            "strict-frag-hdr",
+            "control-socket",
+        ]
+    ),
+    st.text(max_size=12),
+)
+LINES = st.builds(lambda keyword, words: " ".join([keyword, *words]), KEYWORDS, st.lists(WORDS, max_size=3))
+
+
+@given(st.lists(LINES, max_size=12), st.booleans())
+def test_no_text_raises_anything_but_mistakes(lines: list[str], is_complete: bool) -> None:
+    told: list[str] = []
+    try:
+        parse(*lines, base=LEAST if is_complete else "")
+    except ConfigError as error:
+        told = [str(mistake) for mistake in error.mistakes] or ["nothing"]
+    assert all(mistake.startswith("t.conf") for mistake in told)

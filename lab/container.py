@@ -1,5 +1,6 @@
 """One running host: booting it, finding it again, commands inside it, and its end."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -25,6 +26,7 @@ _ENVIRONMENT = (
 # Bounds on things that take about a second, for a machine under load; in seconds.
 BOOT_TIMEOUT = 60.0
 POWEROFF_TIMEOUT = 10.0
+KILL_TIMEOUT = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +121,9 @@ class Container:
             nonlocal state
             if self.init() is not None:
                 command = ["systemctl", "is-system-running", "--wait"]
-                result = self.run(command, capture_output=True, text=True, timeout=BOOT_TIMEOUT)
-                state = str(result.stdout).strip() or state
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    result = self.run(command, capture_output=True, text=True, timeout=BOOT_TIMEOUT)
+                    state = str(result.stdout).strip() or state
             return state in {"running", "degraded", "maintenance"}
 
         if not wait_for(booted, BOOT_TIMEOUT):
@@ -182,24 +185,33 @@ class Container:
         if init is not None:
             os.kill(init.pid, signal.SIGRTMIN + 4)  # systemd(1): starts poweroff.target
 
-    def end(self) -> None:
-        """Wait for the host to have ended, not longer than POWEROFF_TIMEOUT; kill what is left of it then."""
+    def end(self, patience: float) -> None:
+        """Wait `patience` seconds for the host to have ended, then kill what is left of it."""
         watcher = self.watcher()
-        if watcher is not None and not wait_for(lambda: not watcher.is_alive(), POWEROFF_TIMEOUT):
+        if watcher is not None and not wait_for(lambda: not watcher.is_alive(), patience):
             # Parents first, so that the watcher cannot boot it again; the end of its PID 1 ends all inside.
-            for process in [watcher, *descendants(watcher, processes())]:
+            doomed = [watcher, *descendants(watcher, processes())]
+            for process in doomed:
                 if process.is_alive():
                     os.kill(process.pid, signal.SIGKILL)
-            wait_for(lambda: not watcher.is_alive(), POWEROFF_TIMEOUT)
-        self._remove_traces()
-
-    def _remove_traces(self) -> None:
-        hierarchy = cgroup2_mount()
-        if hierarchy is not None:
-            for directory, _, _ in os.walk(hierarchy / self.machine_name, topdown=False):
-                Path(directory).rmdir()
+            wait_for(lambda: not any(process.is_alive() for process in doomed), KILL_TIMEOUT)
+        self._remove_cgroup()
         # systemd-nspawn leaves it behind where /run is not a tmpfs.
         shutil.rmtree(Path("/run/systemd/nspawn/propagate") / self.machine_name, ignore_errors=True)
+
+    def _remove_cgroup(self) -> None:
+        hierarchy = cgroup2_mount()
+        if hierarchy is None:
+            return
+        cgroup = hierarchy / self.machine_name
+        if not cgroup.is_dir():  # always so where systemd takes care of it
+            return
+        # cgroup.kill ends what outlived its parents; the last processes leave the cgroup a little later.
+        (cgroup / "cgroup.kill").write_text("1", encoding="ascii")
+        events = cgroup / "cgroup.events"
+        wait_for(lambda: "populated 0" in events.read_text(encoding="ascii"), KILL_TIMEOUT)
+        for directory, _, _ in os.walk(cgroup, topdown=False):
+            Path(directory).rmdir()
 
 
 def nspawn_arguments(host: Host, machine_name: str, rootfs: RootFs, *, systemd: bool) -> list[str]:

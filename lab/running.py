@@ -6,14 +6,17 @@ nat64-NAME-HOST; `Lab.down` finds both also when whoever started the lab is gone
 
 import contextlib
 import fcntl
+import os
 import shutil
+import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 
 from lab import guest_files, machine, mounts, rootfs
-from lab.container import Container, wait_for
+from lab.container import POWEROFF_TIMEOUT, Container, wait_for
 from lab.errors import LabError
 from lab.interruption import undisturbed
 from lab.progress import step
@@ -85,7 +88,8 @@ class Lab:
                         container.wait_until_booted()
                     self._wait_for_uplink()
             except BaseException:
-                self._clear()
+                # Hosts that have not finished booting do not listen, and have nothing to lose.
+                self._clear(patience=0)
                 raise
 
     def down(self) -> None:
@@ -93,20 +97,22 @@ class Lab:
         with self._locked():
             self._clear()
 
-    def _clear(self) -> None:
+    def _clear(self, patience: float = POWEROFF_TIMEOUT) -> None:
         with undisturbed():
-            self._stop_hosts()
+            self._stop_hosts(patience)
             self._remove_files_and_namespaces()
 
-    def _stop_hosts(self) -> None:
+    def _stop_hosts(self, patience: float) -> None:
+        deadline = time.monotonic() + patience
         for container in self.containers:
             container.ask_to_power_off()
         for container in self.containers:
-            container.end()
+            container.end(deadline - time.monotonic())
 
     def _remove_files_and_namespaces(self) -> None:
         for container in self.containers:
             if (_NAMESPACES / container.machine_name).exists():
+                _end_connections(container.machine_name)
                 subprocess.run(["ip", "netns", "delete", container.machine_name], check=False)
         mounts.unmount_all_under(self.directory)
         if self.directory.is_dir():
@@ -165,6 +171,16 @@ class Lab:
                     lock_file.unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # this lab or another is up
             RUN.rmdir()
+
+
+def _end_connections(machine_name: str) -> None:
+    """End what entered a host's namespace from outside: the `nc` of ssh connections that Ansible keeps open."""
+    listing = subprocess.run(
+        ["ip", "netns", "pids", machine_name], check=False, capture_output=True, text=True
+    ).stdout
+    for pid in listing.split():
+        with contextlib.suppress(ProcessLookupError):  # ended by itself
+            os.kill(int(pid), signal.SIGTERM)
 
 
 def ssh_config(lab: str) -> str:

@@ -68,13 +68,13 @@ def configure_interface(config: NatConfig) -> None:
 
 def run(config: NatConfig, invocation: Invocation) -> int:
     """Run the daemon until it is told to end; return its exit status. Raises `DeviceError` while it starts."""
+    if invocation.chroot and config.data_dir is None:
+        raise DeviceError("--chroot needs a directory; set data-dir in the config")
     event_log.start(logging.DEBUG if invocation.debug else logging.INFO)
     for library in ("pyroute2", "asyncio"):  # their debug messages would drown ours
         logging.getLogger(library).setLevel(logging.INFO)
     for warning in config.warnings:
         log.warning(str(warning))
-    if invocation.chroot and config.data_dir is None:
-        raise DeviceError("--chroot needs a directory; set data-dir in the config")
     directory = StateDirectory(config.data_dir) if config.data_dir is not None else None
     descriptor = tun.open_tun(config.tun_device)
     if config.tun_up or config.tun_ips or config.tun_routes:

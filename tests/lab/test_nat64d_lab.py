@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import signal
@@ -188,6 +189,16 @@ def test_a_tun_with_another_mtu_is_followed(network: GatewayNetwork) -> None:
     network.gateway.run("ip", "link", "set", "nat64", "mtu", "1400")
     wait_until(lambda: network.ask("status")["mtu"] == 1400, "the daemon to see the MTU")
     transfer(network)
+
+
+def test_two_hosts_reach_each_other_through_the_pool(network: GatewayNetwork) -> None:
+    network.client.run("ip", "address", "add", "2001:db8:1::d/64", "dev", "lan0", "nodad")
+    network.ping("-I", "2001:db8:1::d")
+    (lease,) = [row["address"] for row in network.ask("hosts")["rows"] if row["host"] == "2001:db8:1::d"]
+    embedded = ipaddress.IPv6Address(
+        int(ipaddress.IPv6Address("2001:db8:64:ff9b::")) + int(ipaddress.IPv4Address(lease))
+    )
+    assert network.ping("-I", CLIENT, of=str(embedded))
 
 
 def test_unmapped_destinations_are_refused_at_once(network: GatewayNetwork) -> None:

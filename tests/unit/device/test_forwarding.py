@@ -1,0 +1,91 @@
+"""The loop between device and translator, with socket pairs in the device's place."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from nat64.device.errors import DeviceError
+from nat64.device.forwarding import BURST, INTERNAL_ERROR, WRITE_FAILED, Forwarding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nat64.siit.translator import Packets, Translator
+
+Pair = tuple[socket.socket, socket.socket]
+
+
+class Doubling:
+    """Sends each packet twice, behind a header of its own; some packets are trouble."""
+
+    def receive(self, packet: memoryview, now: float) -> Packets:
+        if bytes(packet) == b"fault":
+            raise RuntimeError("a fault of the program")
+        head = b"%d:" % now
+        return ((head, packet), (head, packet[:2]))
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    one.setblocking(False)
+    other.settimeout(5)
+    with one, other:
+        yield one, other
+
+
+def forwarding(one: socket.socket) -> Forwarding:
+    return Forwarding(one.fileno(), cast("Translator", Doubling()), lambda: 7.0)
+
+
+def test_packets_are_read_translated_and_written(pair: Pair) -> None:
+    one, other = pair
+    other.send(b"abcdef")
+    other.send(b"xyz")
+    forwarding(one).forward_burst()
+    assert [other.recv(100) for _ in range(4)] == [b"7:abcdef", b"7:ab", b"7:xyz", b"7:xy"]
+
+
+def test_a_burst_is_bounded(pair: Pair) -> None:
+    one, other = pair
+    loop = forwarding(one)
+    for _ in range(BURST + 1):
+        other.send(b"fault")
+    loop.forward_burst()
+    assert loop.counts[INTERNAL_ERROR] == BURST
+    loop.forward_burst()
+    assert loop.counts[INTERNAL_ERROR] == BURST + 1
+
+
+def test_a_fault_of_the_program_drops_the_packet_and_is_logged_once(
+    pair: Pair, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, other = pair
+    for data in (b"fault", b"fault", b"good"):
+        other.send(data)
+    loop = forwarding(one)
+    loop.forward_burst()
+    assert other.recv(100) == b"7:good"
+    assert loop.counts[INTERNAL_ERROR] == 2
+    assert caplog.text.count("fault on a packet, please report it") == 1
+
+
+def test_a_packet_that_the_device_does_not_take_is_counted(pair: Pair) -> None:
+    one, other = pair
+    other.send(b"data")
+    other.shutdown(socket.SHUT_RD)
+    loop = forwarding(one)
+    loop.forward_burst()
+    assert loop.counts[WRITE_FAILED] == 2
+
+
+def test_a_device_that_is_gone_ends_the_loop() -> None:
+    one, other = socket.socketpair()
+    loop = forwarding(one)
+    one.close()
+    other.close()
+    with pytest.raises(DeviceError, match="the TUN device is gone"):
+        loop.forward_burst()

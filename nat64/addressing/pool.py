@@ -148,7 +148,7 @@ class DynamicPool:
         return int.from_bytes(address, "big") - self._base
 
     def _next_free(self, host: bytes, prefix: Pref64 | None) -> int:
-        start = zlib.crc32(host + str(prefix or "").encode()) % len(self._taken)
+        start = zlib.crc32(host + (prefix.head if prefix is not None else b"")) % len(self._taken)
         offset = self._taken.find(0, start)
         return offset if offset >= 0 else self._taken.find(0)
 

@@ -23,7 +23,9 @@ class Pref64:
     """
 
     network: IPv6Network
-    _head: bytes = field(init=False, repr=False, compare=False)
+    head: bytes = field(init=False, repr=False, compare=False)
+    """The prefix's own octets, 4 to 12 of them."""
+    _hash: int = field(init=False, repr=False, compare=False)
     _positions: tuple[int, int, int, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -33,8 +35,12 @@ class Pref64:
         head = self.network.network_address.packed[: length // 8]
         first = length // 8
         after = [position for position in range(first, 16) if position != _U_OCTET or length == 96]
-        object.__setattr__(self, "_head", head)
+        object.__setattr__(self, "head", head)
+        object.__setattr__(self, "_hash", hash(head))
         object.__setattr__(self, "_positions", tuple(after[:4]))
+
+    def __hash__(self) -> int:
+        return self._hash  # a network computes its hash anew each time, which each new lease would pay for
 
     @property
     def is_well_known(self) -> bool:
@@ -48,10 +54,10 @@ class Pref64:
 
     def embed(self, ipv4: bytes) -> bytes:
         """Return the IPv6 address that stands for `ipv4`; bits 64 to 71 and the suffix are zero."""
-        if len(self._head) == 12:
-            return self._head + ipv4
+        if len(self.head) == 12:
+            return self.head + ipv4
         address = bytearray(16)
-        address[: len(self._head)] = self._head
+        address[: len(self.head)] = self.head
         for position, octet in zip(self._positions, ipv4, strict=True):
             address[position] = octet
         return bytes(address)
@@ -61,8 +67,10 @@ class Pref64:
 
         Bits 64 to 71 and the suffix are ignored (RFC 6052 section 2.3).
         """
-        if not ipv6.startswith(self._head):
+        if not ipv6.startswith(self.head):
             return None
+        if len(self.head) == 12:
+            return ipv6[12:]
         return bytes([ipv6[position] for position in self._positions])
 
     def __str__(self) -> str:

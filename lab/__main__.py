@@ -10,7 +10,7 @@ from types import FrameType
 from lab import demo, rootfs
 from lab.errors import LabError
 from lab.progress import say
-from lab.running import RUN, Lab, State
+from lab.running import Lab, State
 from lab.topology import DEFAULT_LAB
 
 
@@ -107,9 +107,6 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _clean_cache(_arguments: argparse.Namespace) -> int:
-    running = [entry.name for entry in RUN.iterdir() if entry.is_dir()] if RUN.is_dir() else []
-    if running:
-        raise LabError(f"the cache is in use by {', '.join(running)}; first `python -m lab down --name NAME`")
     rootfs.remove(rootfs.cache_directory())
     return 0
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -127,13 +128,20 @@ class Container:
             return state in {"running", "degraded", "maintenance"}
 
         if not wait_for(booted, BOOT_TIMEOUT):
-            raise LabError(f"host {self.host.name} does not boot (state: {state}); see {self.console}")
+            _show_end(self.console.read_text(encoding="utf-8", errors="replace"))
+            raise LabError(
+                f"host {self.host.name} does not boot (state: {state}); its console said the above"
+            )
         if state != "running":
-            listing = self.run(
+            failed = self.run(
                 ["systemctl", "--failed", "--plain", "--no-legend"], capture_output=True, text=True
             )
-            units = ", ".join(line.split()[0] for line in str(listing.stdout).splitlines())
-            raise LabError(f"host {self.host.name} is {state}: {units}; see `journalctl` in that host")
+            units = [line.split()[0] for line in failed.stdout.splitlines()]
+            journal = ["journalctl", "--boot", "--no-pager", *(f"--unit={unit}" for unit in units)]
+            _show_end(self.run(journal, capture_output=True, text=True).stdout)
+            raise LabError(
+                f"host {self.host.name} is {state}: {', '.join(units)}; its journal said the above"
+            )
 
     def init(self) -> Process | None:
         """Find the host's PID 1, as a process of this machine."""
@@ -257,6 +265,11 @@ def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
             return False
         time.sleep(0.05)
     return True
+
+
+def _show_end(text: str) -> None:
+    for line in text.splitlines()[-20:]:
+        print(f"      {line}", file=sys.stderr)
 
 
 def _is_first_of_its_namespace(pid: int) -> bool:

@@ -94,10 +94,15 @@ def in_use(directory: Path) -> bool:
 
 
 def remove(cache: Path) -> None:
-    """Remove the whole cache."""
+    """Remove the whole cache; raise LabError if a lab runs from it."""
     if cache.is_dir():
         with _locked(cache):
-            for entry in [*cache.glob("rootfs-*"), *cache.glob("building-*")]:
+            entries = [*cache.glob("rootfs-*"), *cache.glob("building-*")]
+            if any(in_use(entry) for entry in entries):
+                raise LabError(
+                    f"a lab runs from {cache}; take it down first: `python -m lab down --name NAME`"
+                )
+            for entry in entries:
                 shutil.rmtree(entry)
         (cache / "lock").unlink()
         with contextlib.suppress(OSError):  # something that is not ours lies there: it stays

@@ -69,6 +69,14 @@ def test_the_cache_is_removed_whole_but_for_what_is_not_the_labs(tmp_path: Path)
     assert [entry.name for entry in cache.iterdir()] == ["precious"]
 
 
+def test_a_cache_that_a_lab_runs_from_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "rootfs-abc").mkdir()
+    monkeypatch.setattr(rootfs, "in_use", lambda _: True)
+    with pytest.raises(LabError, match="take it down first"):
+        rootfs.remove(tmp_path)
+    assert (tmp_path / "rootfs-abc").is_dir()
+
+
 def test_the_cache_is_among_the_users_caches_unless_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NAT64_LAB_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", "/caches")

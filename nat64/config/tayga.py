@@ -10,21 +10,12 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass, field
-from ipaddress import (
-    IPv4Interface,
-    IPv4Network,
-    IPv6Address,
-    IPv6Interface,
-    IPv6Network,
-    ip_interface,
-    ip_network,
-)
+from ipaddress import IPv4Interface, IPv4Network, IPv6Address
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
-from nat64.addressing.eamt import Eam
-from nat64.addressing.prefix import LENGTHS, Pref64
 from nat64.addressing.special_purpose import is_global, may_translate_ipv4, may_translate_ipv6
+from nat64.config import tayga_words
 from nat64.config.grammar import (
     Directive,
     Findings,
@@ -34,26 +25,21 @@ from nat64.config.grammar import (
     directives,
     read_flag,
     read_ipv4,
-    read_ipv4_network,
     read_ipv6,
-    read_ipv6_network,
     read_number,
 )
 from nat64.config.tayga_overlaps import Placed, refuse_overlaps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from ipaddress import IPv4Address
+    from ipaddress import IPv4Address, IPv6Interface, IPv6Network
 
-UdpCksumMode = Literal["drop", "fwd", "calc"]
+    from nat64.addressing.eamt import Eam
+    from nat64.addressing.prefix import Pref64
+    from nat64.config.tayga_words import UdpCksumMode
 
 DEFAULT_CONTROL_SOCKET: Final = Path("/run/nat64d/control.sock")
-LOG_CATEGORIES: Final = ("drop", "reject", "icmp", "self", "dyn")
-
-_LONGEST_DEVICE_NAME: Final = 15
 _MOST_WORKERS: Final = 64
-_LARGEST_POOL: Final = 8
-_LINK_LOCAL: Final = IPv4Network("169.254.0.0/16")
 
 # The documentation names these for later versions; a config that relies on them must not run as if they were not there.
 _LATER: Final = frozenset(
@@ -77,7 +63,7 @@ class NatConfig:
     """Where `dynamic.map` is kept; None: leases end with the daemon."""
     map_file: Path | None = None
     log: frozenset[str] = frozenset()
-    """Which of `LOG_CATEGORIES` are logged."""
+    """Which of `tayga_words.LOG_CATEGORIES` are logged."""
     udp_cksum_mode: UdpCksumMode = "drop"
     offlink_mtu: int = 1280
     """Octets."""
@@ -329,12 +315,7 @@ class _Parser:
 
     def _read_tun_device(self, directive: Directive) -> None:
         self._once(directive)
-        directive.count(1, 1, "tun-device NAME")
-        name = directive.words[0]
-        if len(name.encode()) > _LONGEST_DEVICE_NAME or "/" in name or name in {".", ".."}:
-            remedy = f"give at most {_LONGEST_DEVICE_NAME} characters without '/', e.g.: tun-device nat64"
-            raise Refused(f"'{name}' cannot name an interface", remedy)
-        self.tun_device = name
+        self.tun_device = tayga_words.read_tun_device(directive)
 
     def _read_ipv4_addr(self, directive: Directive) -> None:
         self._once(directive)
@@ -356,29 +337,16 @@ class _Parser:
         self.ipv6_addr = Placed(address, directive.place)
 
     def _read_prefix(self, directive: Directive) -> None:
-        directive.count(1, None, "prefix ADDRESS/LENGTH")
-        if len(directive.words) > 1:
-            raise Refused(
-                "a prefix with its own pool is not supported by this version", "write: prefix ADDRESS/LENGTH"
-            )
-        if "prefix" in self.places:
+        if "prefix" in self.places and len(directive.words) == 1:
             raise Refused(
                 f"'prefix' already stands at {self.places['prefix']}",
                 "keep one of the two, this version translates one prefix",
             )
-        network = read_ipv6_network(directive.words[0])
-        if network.prefixlen not in LENGTHS:
-            lengths = ", ".join(map(str, LENGTHS))
-            raise Refused(
-                f"a NAT64 prefix cannot have the length {network.prefixlen}", f"RFC 6052 allows {lengths}"
-            )
-        if not may_translate_ipv6(network.network_address.packed):
-            raise Refused(f"{network} is reserved", "take 64:ff9b::/96 or one of a network of your own")
-        prefix = Pref64(network)
+        prefix = tayga_words.read_prefix(directive)
         if not prefix.has_u_octet_zero:
             self.findings.warn(
                 directive.place,
-                f"bits 64 to 71 of {network} are not zero",
+                f"bits 64 to 71 of {prefix} are not zero",
                 "RFC 6052 section 2.2 asks for a prefix where they are",
             )
         self.prefix = Placed(prefix, directive.place)
@@ -390,66 +358,29 @@ class _Parser:
 
     def _read_dynamic_pool(self, directive: Directive) -> None:
         self._once(directive)
-        directive.count(1, 1, "dynamic-pool ADDRESS/LENGTH")
-        network = read_ipv4_network(directive.words[0])
-        if not _LARGEST_POOL <= network.prefixlen <= 31:
-            raise Refused(
-                f"a pool cannot have the length {network.prefixlen}", f"give one from {_LARGEST_POOL} to 31"
-            )
-        if not may_translate_ipv4(network.network_address.packed):
-            raise Refused(
-                f"{network} is reserved", "take a private network, e.g.: dynamic-pool 192.168.240.0/20"
-            )
-        self.pool = Placed(network, directive.place)
+        self.pool = Placed(tayga_words.read_dynamic_pool(directive), directive.place)
 
     def _read_data_dir(self, directive: Directive) -> None:
         self._once(directive)
-        directive.count(1, 1, "data-dir PATH")
-        self.data_dir = _read_path(directive)
+        self.data_dir = tayga_words.read_path(directive)
 
     def _read_map(self, directive: Directive) -> None:
-        directive.count(2, 4, "map IPV4[/LENGTH] IPV6[/LENGTH]")
-        if len(directive.words) > 2:
-            raise Refused("a map for one prefix is not supported by this version", "write: map IPV4 IPV6")
-        ipv4 = read_ipv4_network(_with_length(directive.words[0], 32))
-        ipv6 = read_ipv6_network(_with_length(directive.words[1], 128))
-        if 32 - ipv4.prefixlen != 128 - ipv6.prefixlen:
-            raise Refused(
-                f"{ipv4} and {ipv6} are not of the same size",
-                f"write the IPv6 network with /{96 + ipv4.prefixlen}",
-            )
-        if not may_translate_ipv4(ipv4.network_address.packed):
-            raise Refused(f"{ipv4} is reserved", "map another IPv4 address")
-        if not may_translate_ipv6(ipv6.network_address.packed):
-            raise Refused(f"{ipv6} is reserved", "map another IPv6 address")
-        self.eams.append(Placed(Eam(ipv4, ipv6), directive.place))
+        self.eams.append(Placed(tayga_words.read_map(directive), directive.place))
 
     def _read_map_file_name(self, directive: Directive) -> None:
         self._once(directive)
         directive.count(1, 1, "map-file PATH")
+        if "\0" in directive.words[0]:
+            raise Refused("a path cannot hold a NUL", "write: map-file PATH")
         self.map_file = directive.words[0]
 
     def _read_log(self, directive: Directive) -> None:
         self._once(directive)
-        chosen = frozenset(word.lower() for word in directive.words)
-        for word in sorted(chosen.difference(LOG_CATEGORIES)):
-            raise Refused(f"'{word}' cannot be logged", f"choose from: {' '.join(LOG_CATEGORIES)}")
-        self.log = chosen
+        self.log = tayga_words.read_log(directive)
 
     def _read_udp_cksum_mode(self, directive: Directive) -> None:
         self._last_counts(directive)
-        directive.count(1, 1, "udp-cksum-mode drop|fwd|calc")
-        word = directive.words[0].lower()
-        if word.startswith("dr"):
-            self.udp_cksum_mode = "drop"
-        elif word.startswith("calc"):
-            self.udp_cksum_mode = "calc"
-        elif word.startswith(("forw", "fwd")):
-            self.udp_cksum_mode = "fwd"
-        else:
-            raise Refused(
-                f"'{directive.words[0]}' is no udp-cksum-mode", "write: udp-cksum-mode drop|fwd|calc"
-            )
+        self.udp_cksum_mode = tayga_words.read_udp_cksum_mode(directive)
 
     def _read_offlink_mtu(self, directive: Directive) -> None:
         self._once(directive)
@@ -469,24 +400,10 @@ class _Parser:
         self.tun_up = read_flag(directive.words[0], directive.keyword)
 
     def _read_tun_ip(self, directive: Directive) -> None:
-        directive.count(1, 1, "tun-ip ADDRESS[/LENGTH]")
-        try:
-            self.tun_ips.append(ip_interface(_without_zone(directive.words[0])))
-        except ValueError:
-            raise Refused(
-                f"'{directive.words[0]}' is not an address", "write it as 192.0.2.1/24 or 2001:db8::1/64"
-            ) from None
+        self.tun_ips.append(tayga_words.read_tun_ip(directive))
 
     def _read_tun_route(self, directive: Directive) -> None:
-        directive.count(1, 1, "tun-route DESTINATION[/LENGTH]")
-        word = _without_zone(directive.words[0])
-        try:
-            route = ip_network(word, strict=False)
-        except ValueError:
-            raise Refused(f"'{word}' is not a network", "write it as 192.0.2.0/24 or 2001:db8::/64") from None
-        if str(route.network_address) != str(ip_interface(word).ip):
-            raise Refused(f"'{word}' has bits set after its length", f"did you mean {route}?")
-        self.tun_routes.append(route)
+        self.tun_routes.append(tayga_words.read_tun_route(directive))
 
     def _read_strict_frag_hdr(self, directive: Directive) -> None:
         self.findings.warn(
@@ -498,21 +415,6 @@ class _Parser:
     def _read_control_socket(self, directive: Directive) -> None:
         self._once(directive)
         directive.count(1, 1, "control-socket PATH|none")
-        self.control_socket = None if directive.words[0].lower() == "none" else _read_path(directive)
-
-
-def _read_path(directive: Directive) -> Path:
-    word = directive.words[0]
-    if not word.startswith("/"):
-        raise Refused(f"'{word}' is not an absolute path", f"write: {directive.keyword} /PATH")
-    return Path(word)
-
-
-def _without_zone(word: str) -> str:
-    if "%" in word:
-        raise Refused(f"'{word}' names an interface", "leave out what follows '%', the TUN device is meant")
-    return word
-
-
-def _with_length(word: str, length: int) -> str:
-    return word if "/" in word else f"{word}/{length}"
+        self.control_socket = (
+            None if directive.words[0].lower() == "none" else tayga_words.read_path(directive)
+        )

@@ -1,0 +1,143 @@
+"""What the words of single directives of tayga.conf mean. Each reader raises `Refused`."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_interface, ip_network
+from pathlib import Path
+from typing import Final, Literal
+
+from nat64.addressing.eamt import Eam
+from nat64.addressing.prefix import LENGTHS, Pref64
+from nat64.addressing.special_purpose import may_translate_ipv4, may_translate_ipv6
+from nat64.config.grammar import Directive, Refused, read_ipv4_network, read_ipv6_network
+
+UdpCksumMode = Literal["drop", "fwd", "calc"]
+
+LOG_CATEGORIES: Final = ("drop", "reject", "icmp", "self", "dyn")
+
+_LONGEST_DEVICE_NAME: Final = 15
+_LARGEST_POOL: Final = 8
+
+
+def read_tun_device(directive: Directive) -> str:
+    """Read an interface's name."""
+    directive.count(1, 1, "tun-device NAME")
+    name = directive.words[0]
+    if len(name.encode()) > _LONGEST_DEVICE_NAME or "/" in name or name in {".", ".."}:
+        remedy = f"give at most {_LONGEST_DEVICE_NAME} characters without '/', e.g.: tun-device nat64"
+        raise Refused(f"'{name}' cannot name an interface", remedy)
+    return name
+
+
+def read_prefix(directive: Directive) -> Pref64:
+    """Read an RFC 6052 prefix."""
+    directive.count(1, None, "prefix ADDRESS/LENGTH")
+    if len(directive.words) > 1:
+        raise Refused(
+            "a prefix with its own pool is not supported by this version", "write: prefix ADDRESS/LENGTH"
+        )
+    network = read_ipv6_network(directive.words[0])
+    if network.prefixlen not in LENGTHS:
+        lengths = ", ".join(map(str, LENGTHS))
+        raise Refused(
+            f"a NAT64 prefix cannot have the length {network.prefixlen}", f"RFC 6052 allows {lengths}"
+        )
+    if not may_translate_ipv6(network.network_address.packed):
+        raise Refused(f"{network} is reserved", "take 64:ff9b::/96 or one of a network of your own")
+    return Pref64(network)
+
+
+def read_dynamic_pool(directive: Directive) -> IPv4Network:
+    """Read the pool's network."""
+    directive.count(1, 1, "dynamic-pool ADDRESS/LENGTH")
+    network = read_ipv4_network(directive.words[0])
+    if not _LARGEST_POOL <= network.prefixlen <= 31:
+        raise Refused(
+            f"a pool cannot have the length {network.prefixlen}", f"give one from {_LARGEST_POOL} to 31"
+        )
+    if not may_translate_ipv4(network.network_address.packed):
+        raise Refused(f"{network} is reserved", "take a private network, e.g.: dynamic-pool 192.168.240.0/20")
+    return network
+
+
+def read_map(directive: Directive) -> Eam:
+    """Read an explicit address mapping; a missing length means one address."""
+    directive.count(2, 4, "map IPV4[/LENGTH] IPV6[/LENGTH]")
+    if len(directive.words) > 2:
+        raise Refused("a map for one prefix is not supported by this version", "write: map IPV4 IPV6")
+    ipv4 = read_ipv4_network(_with_length(directive.words[0], 32))
+    ipv6 = read_ipv6_network(_with_length(directive.words[1], 128))
+    if 32 - ipv4.prefixlen != 128 - ipv6.prefixlen:
+        raise Refused(
+            f"{ipv4} and {ipv6} are not of the same size",
+            f"write the IPv6 network with /{96 + ipv4.prefixlen}",
+        )
+    if not may_translate_ipv4(ipv4.network_address.packed):
+        raise Refused(f"{ipv4} is reserved", "map another IPv4 address")
+    if not may_translate_ipv6(ipv6.network_address.packed):
+        raise Refused(f"{ipv6} is reserved", "map another IPv6 address")
+    return Eam(ipv4, ipv6)
+
+
+def read_log(directive: Directive) -> frozenset[str]:
+    """Read which of `LOG_CATEGORIES` to log."""
+    chosen = frozenset(word.lower() for word in directive.words)
+    for word in sorted(chosen.difference(LOG_CATEGORIES)):
+        raise Refused(f"'{word}' cannot be logged", f"choose from: {' '.join(LOG_CATEGORIES)}")
+    return chosen
+
+
+def read_udp_cksum_mode(directive: Directive) -> UdpCksumMode:
+    """Read the mode, in any of TAYGA's spellings."""
+    directive.count(1, 1, "udp-cksum-mode drop|fwd|calc")
+    word = directive.words[0].lower()
+    if word.startswith("dr"):
+        return "drop"
+    if word.startswith("calc"):
+        return "calc"
+    if word.startswith(("forw", "fwd")):
+        return "fwd"
+    raise Refused(f"'{directive.words[0]}' is no udp-cksum-mode", "write: udp-cksum-mode drop|fwd|calc")
+
+
+def read_tun_ip(directive: Directive) -> IPv4Interface | IPv6Interface:
+    """Read an address with or without the length of its network."""
+    directive.count(1, 1, "tun-ip ADDRESS[/LENGTH]")
+    try:
+        return ip_interface(_without_zone(directive.words[0]))
+    except ValueError:
+        raise Refused(
+            f"'{directive.words[0]}' is not an address", "write it as 192.0.2.1/24 or 2001:db8::1/64"
+        ) from None
+
+
+def read_tun_route(directive: Directive) -> IPv4Network | IPv6Network:
+    """Read a destination with or without its length."""
+    directive.count(1, 1, "tun-route DESTINATION[/LENGTH]")
+    word = _without_zone(directive.words[0])
+    try:
+        route = ip_network(word, strict=False)
+    except ValueError:
+        raise Refused(f"'{word}' is not a network", "write it as 192.0.2.0/24 or 2001:db8::/64") from None
+    if str(route.network_address) != str(ip_interface(word).ip):
+        raise Refused(f"'{word}' has bits set after its length", f"did you mean {route}?")
+    return route
+
+
+def read_path(directive: Directive) -> Path:
+    """Read one absolute path."""
+    directive.count(1, 1, f"{directive.keyword} PATH")
+    word = directive.words[0]
+    if not word.startswith("/") or "\0" in word:
+        raise Refused(f"'{word}' is not an absolute path", f"write: {directive.keyword} /PATH")
+    return Path(word)
+
+
+def _without_zone(word: str) -> str:
+    if "%" in word:
+        raise Refused(f"'{word}' names an interface", "leave out what follows '%', the TUN device is meant")
+    return word
+
+
+def _with_length(word: str, length: int) -> str:
+    return word if "/" in word else f"{word}/{length}"

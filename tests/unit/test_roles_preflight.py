@@ -133,6 +133,11 @@ def test_the_tuns_own_addresses_and_routes_are_no_clash() -> None:
     assert nat64_findings(links=[*LINKS, tun], ipv4_routes=[route]) == []
 
 
+def test_our_own_routes_to_a_device_of_another_name_are_no_clash() -> None:
+    route = {"dst": "192.168.240.0/20", "dev": "oldname", "protocol": "64"}
+    assert nat64_findings(ipv4_routes=[route]) == []
+
+
 def test_a_route_to_a_part_of_the_pool_is_a_clash_and_a_wider_one_is_none() -> None:
     assert nat64_findings(ipv4_routes=[{"dst": "192.168.0.0/16", "dev": "vpn0"}]) == []
     (finding,) = nat64_findings(ipv4_routes=[{"dst": "192.168.241.0/24", "dev": "vpn0"}])

@@ -37,6 +37,9 @@ T = TypeVar("T")
 
 TUN = Path("/dev/net/tun")
 SYSCTLS = Path("/proc/sys")
+# Routes that clash with nothing: the kernel's own belong to addresses, and nat64d marks its own with this number,
+# which may still lead to a device that is about to get another name.
+HARMLESS_PROTOCOLS = frozenset({"kernel", "64"})
 PREFIX_LENGTHS = (32, 40, 48, 56, 64, 96)
 KEYWORDS_OF_VARIABLES = {
     "tun-device": "nat64_device",
@@ -152,11 +155,8 @@ def _clashes(device: str, variable: str, network: Network, links: Links, routes:
         if overlaps(interface.network, network)
     ]
     for route in routes:
-        if (
-            route.get("dst", "default") == "default"
-            or route.get("dev") == device
-            or route.get("protocol") == "kernel"
-        ):
+        harmless = route.get("dev") == device or route.get("protocol") in HARMLESS_PROTOCOLS
+        if harmless or route.get("dst", "default") == "default":
             continue
         destination = ipaddress.ip_network(route["dst"])
         if destination.prefixlen >= network.prefixlen and overlaps(destination, network):

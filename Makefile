@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 PYTHON_SOURCES := nat64 lab packaging tests
 BUNDLE := roles/bundle/files/nat64-bundle.tar.gz
-SHELL_SCRIPTS := packaging/setup .ci/run
+SHELL_SCRIPTS := packaging/setup .ci/run $(wildcard lab/*.sh)
 
 ## Show the main job: a gateway, a host without IPv4, and the IPv4-only server it reaches (root)
 .PHONY: demo

@@ -37,7 +37,10 @@ DEFAULT_CONTROL_SOCKET: Final = "/run/dns64d/control.sock"
 IPV4_MAPPED: Final = ipaddress.IPv6Network("::ffff:0:0/96")
 
 _WILDCARDS: Final[dict[int, IPAddress]] = {4: ipaddress.IPv4Address(0), 6: ipaddress.IPv6Address(0)}
-_OWN_LOOPBACK: Final = (ipaddress.IPv4Address("127.0.0.1"), ipaddress.IPv6Address("::1"))
+_OWN_LOOPBACK: Final[dict[int, IPAddress]] = {
+    4: ipaddress.IPv4Address("127.0.0.1"),
+    6: ipaddress.IPv6Address("::1"),
+}
 # The documentation promises these; a config that relies on them must not run as if they were not there.
 _LATER: Final = frozenset({"mapped", "domain", "workers", "cache-size", "metrics-listen", "view"})
 
@@ -111,7 +114,7 @@ class _Parser:
     findings: Findings = field(default_factory=Findings)
     forwarders: dict[Endpoint, Place] = field(default_factory=dict)
     prefixes: list[Pref64] = field(default_factory=list)
-    listen: list[tuple[IPAddress, int | None]] = field(default_factory=list)
+    listen: list[tuple[IPAddress, int | None, Place]] = field(default_factory=list)
     interfaces: Interfaces | None = None
     allow_query: list[IPNetwork] | None = None
     exclude: list[ipaddress.IPv6Network] = field(default_factory=lambda: [IPV4_MAPPED])
@@ -129,7 +132,7 @@ class _Parser:
                 self.findings.attempt(directive, reader)
                 self.places.setdefault(directive.keyword, directive.place)
         port = port or self._number("port", DNS_PORT)
-        listen = tuple(Endpoint(address, own or port) for address, own in self.listen)
+        listen = self._endpoints(port)
         self._check_whole()
         self._check_loops(port, listen)
         self.findings.raise_if_any()
@@ -194,6 +197,25 @@ class _Parser:
         remedy = f"did you mean '{close[0]}'?" if close else f"known are: {' '.join(sorted(known))}"
         self.findings.refuse(directive.place, f"unknown directive '{keyword}'", remedy)
 
+    def _endpoints(self, default_port: int) -> tuple[Endpoint, ...]:
+        """Return where `listen` says to listen, each once; a wildcard leaves no room for its single addresses."""
+        places: dict[Endpoint, Place] = {}
+        for address, own_port, place in self.listen:
+            endpoint = Endpoint(address, own_port or default_port)
+            if endpoint in places:
+                self._warn_of_repetition(place, f"listen {endpoint}")
+            places.setdefault(endpoint, place)
+        for endpoint, place in places.items():
+            wildcard = Endpoint(_WILDCARDS[endpoint.address.version], endpoint.port)
+            if endpoint != wildcard and wildcard in places:
+                self.findings.refuse(
+                    place, f"listen {wildcard} covers {endpoint} already", "remove one of the two"
+                )
+        return tuple(places)
+
+    def _warn_of_repetition(self, place: Place, what: str) -> None:
+        self.findings.warn(place, f"{what} stands here a second time", "remove one of the two")
+
     def _check_whole(self) -> None:
         whole = Place(self.file, 0)
         if "forwarder" not in self.places:
@@ -222,34 +244,42 @@ class _Parser:
     def _check_loops(self, port: int, listen: tuple[Endpoint, ...]) -> None:
         """Refuse a forwarder that would be dns64d itself, as far as the config tells."""
         for endpoint, place in self.forwarders.items():
+            wildcard = Endpoint(_WILDCARDS[endpoint.address.version], endpoint.port)
+            # What is sent to 0.0.0.0 or :: goes to this host's loopback (ip(7)).
+            reached = endpoint
+            if endpoint == wildcard:
+                reached = Endpoint(_OWN_LOOPBACK[endpoint.address.version], endpoint.port)
             if listen:
-                wildcard = Endpoint(_WILDCARDS[endpoint.address.version], endpoint.port)
-                itself = endpoint in listen or (wildcard in listen and endpoint.address.is_loopback)
+                itself = reached in listen or (wildcard in listen and reached.address.is_loopback)
             elif self.interfaces is not None and not self.interfaces.every:
-                itself = endpoint in {Endpoint(address, port) for address in _OWN_LOOPBACK}
+                itself = reached in {Endpoint(address, port) for address in _OWN_LOOPBACK.values()}
             else:
-                itself = endpoint.address.is_loopback and endpoint.port == port
+                itself = reached.address.is_loopback and reached.port == port
             if itself:
                 self.findings.refuse(
                     place,
                     f"forwarder {endpoint} is where dns64d itself listens",
-                    f"give the name server's own port, e.g.: forwarder {endpoint.address} port 65053",
+                    f"give the name server's own port, e.g.: forwarder {reached.address} port 65053",
                 )
 
     def _read_forwarder(self, directive: Directive) -> None:
         address, port = _read_endpoint(directive)
         endpoint = Endpoint(address, port or DNS_PORT)
+        if address.version == 6 and address.is_link_local:
+            self.findings.warn(
+                directive.place,
+                f"forwarder {address} cannot be reached: a link-local address means nothing without its interface",
+                "give another address of that name server",
+            )
         if endpoint in self.forwarders:
-            raise Refused(f"forwarder {endpoint} stands here a second time", "remove one of the two")
-        self.forwarders[endpoint] = directive.place
+            self._warn_of_repetition(directive.place, f"forwarder {endpoint}")
+        self.forwarders.setdefault(endpoint, directive.place)
 
     def _read_listen(self, directive: Directive) -> None:
         address, port = _read_endpoint(directive)
         if address.is_multicast or (address.version == 6 and address.is_link_local):
             raise Refused(f"cannot listen on {address}", "give a unicast address that is not link-local")
-        if (address, port) in self.listen:
-            raise Refused(f"listen {address} stands here a second time", "remove one of the two")
-        self.listen.append((address, port))
+        self.listen.append((address, port, directive.place))
 
     def _read_prefix(self, directive: Directive) -> None:
         directive.count(1, 1, "prefix ADDRESS[/LENGTH]")
@@ -270,8 +300,9 @@ class _Parser:
         except ValueError as error:
             raise Refused(f"'{word}' cannot be a NAT64 prefix: {error}", "choose another prefix") from error
         if prefix in self.prefixes:
-            raise Refused(f"prefix {network} stands here a second time", "remove one of the two")
-        self.prefixes.append(prefix)
+            self._warn_of_repetition(directive.place, f"prefix {network}")
+        else:
+            self.prefixes.append(prefix)
 
     def _read_port(self, directive: Directive) -> None:
         directive.count(1, 1, "port NUMBER")

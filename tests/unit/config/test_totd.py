@@ -203,6 +203,9 @@ def test_forwarder_options_that_do_nothing_yet_are_refused(option: str) -> None:
         "forwarder ::1 port 5300\nport 5300\ninterfaces lan0",
         "forwarder 192.0.2.1 port 5300\nlisten 192.0.2.1 port 5300",
         "forwarder ::1\nlisten ::",
+        "forwarder 0.0.0.0",
+        "forwarder ::\ninterfaces lan0",
+        "forwarder 0.0.0.0\nlisten 127.0.0.1",
     ],
 )
 def test_a_forwarder_that_is_dns64d_itself_is_a_mistake(lines: str) -> None:
@@ -225,9 +228,30 @@ def test_another_server_on_this_host_may_be_a_forwarder(lines: str) -> None:
     assert parse(lines, "f").forwarders
 
 
-@pytest.mark.parametrize("line", ["forwarder 192.0.2.53", "prefix 64:ff9b::/96", "prefix 64:ff9b::"])
-def test_a_repeated_entry_of_a_list_is_a_mistake(line: str) -> None:
-    assert "a second time" in mistakes(SOUND + line)[0]
+@pytest.mark.parametrize(
+    "line",
+    [
+        "forwarder 192.0.2.53",
+        "prefix 64:ff9b::/96",
+        "prefix 64:ff9b::",
+        "listen 192.0.2.1\nlisten 192.0.2.1 port 53",
+    ],
+)
+def test_a_repeated_entry_of_a_list_counts_once_as_totd_takes_it(line: str) -> None:
+    assert "a second time" in warnings(SOUND + line)[0]
+    config = parse(SOUND + line, "f")
+    for entries in (config.forwarders, config.prefixes, config.listen):
+        assert len(entries) <= 1
+
+
+def test_a_wildcard_and_an_address_it_covers_cannot_both_be_listened_on() -> None:
+    assert mistakes(f"{SOUND}listen ::\nlisten 2001:db8::1\nlisten 192.0.2.1") == [
+        "dns64.conf:5: listen [::]:53 covers [2001:db8::1]:53 already; remove one of the two"
+    ]
+
+
+def test_a_link_local_forwarder_is_warned_of() -> None:
+    assert "cannot be reached" in warnings(f"{SOUND}forwarder fe80::1")[0]
 
 
 def test_what_would_surprise_is_warned_of() -> None:

@@ -6,10 +6,12 @@ and calls `handle_timer` when `timer` is due, until `done`.
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from nat64.dns64.message import (
+    HEADER_SIZE,
     UNFRAGMENTED_SIZE,
     Edns,
     MalformedMessage,
@@ -97,13 +99,8 @@ class Exchange:
         """
         if self.done or ask not in self._open:
             return False
-        try:
-            reply = parse(data)
-        except MalformedMessage:
-            if ask.tcp:
-                self.ask_failed(ask, now)
-            return False
-        if not _answers(reply, ask.message):
+        reply = _read(data, ask.message)
+        if reply is None:
             return False
         self._open.remove(ask)
         self.forwarders.answered(ask.forwarder, now)
@@ -183,11 +180,33 @@ class Exchange:
         self.timer = min(self.deadline, now + max(SHORTEST_ASK_SECONDS, min(ASK_SECONDS, patience)))
 
 
-def _answers(reply: Message, asked: Message) -> bool:
-    """Tell whether a reply belongs to what was asked (RFC 5452 section 9.1)."""
-    return (
+def _read(data: bytes, asked: Message) -> Message | None:
+    """Read the reply to what was asked; ``None`` when the bytes are not that (RFC 5452 section 9.1)."""
+    try:
+        reply = _bare_error(data, asked) or parse(data)
+    except MalformedMessage:
+        return None
+    belongs = (
         reply.is_response
         and reply.id == asked.id
         and reply.opcode == asked.opcode
         and reply.question == asked.question
+    )
+    return reply if belongs else None
+
+
+def _bare_error(data: bytes, asked: Message) -> Message | None:
+    """Read an error that is a header alone, as some servers of before EDNS answer an OPT record."""
+    if len(data) != HEADER_SIZE:
+        return None
+    ident, flags, *counts = struct.unpack("!HHHHHH", data)
+    rcode = flags & 0xF
+    if any(counts) or rcode in (RCode.NOERROR, RCode.NXDOMAIN):
+        return None
+    return Message(
+        id=ident,
+        question=asked.question,
+        is_response=bool(flags & 0x8000),
+        opcode=flags >> 11 & 0xF,
+        rcode=rcode,
     )

@@ -62,9 +62,11 @@ class Forwarders:
 
     def carry_over(self, before: Forwarders) -> None:
         """Take what `before` knew about the forwarders that both have."""
-        self._failed_until = {
-            endpoint: until for endpoint, until in before._failed_until.items() if endpoint in self._endpoints
-        }
+        for endpoint in self._endpoints:
+            if endpoint in before._failed_until:
+                self._failed_until[endpoint] = before._failed_until[endpoint]
+            if endpoint in before._last_answer:
+                self._last_answer[endpoint] = before._last_answer[endpoint]
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:

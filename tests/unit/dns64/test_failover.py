@@ -159,6 +159,21 @@ def test_rfc6891_7_a_forwarder_without_edns_is_asked_without(lab: Make, reply: M
     assert whom(dns64) == [FIRST, FIRST]
 
 
+@pytest.mark.parametrize("rcode", [dns.rcode.FORMERR, dns.rcode.NOTIMP])
+def test_rfc6891_7_a_server_of_before_edns_may_answer_with_a_header_alone(rcode: dns.rcode.Rcode) -> None:
+    exchange, _ = start()
+    (ask,) = exchange.asks_to_send()
+    assert not exchange.reply_received(ask, bare_header(b"\0\x08", rcode), 0.1)
+    assert not exchange.reply_received(ask, bare_header(ask.data[:2], dns.rcode.NOERROR), 0.1)
+    assert exchange.reply_received(ask, bare_header(ask.data[:2], rcode), 0.1)
+    (again,) = exchange.asks_to_send()
+    assert (again.forwarder, again.message.edns) == (ask.forwarder, None)
+
+
+def bare_header(ident: bytes, rcode: dns.rcode.Rcode) -> bytes:
+    return ident + struct.pack("!HHHHH", 0x8180 | rcode, 0, 0, 0, 0)
+
+
 def endpoint(address: str) -> Endpoint:
     return Endpoint(IPv4Address(address))
 
@@ -242,3 +257,12 @@ def test_a_reload_keeps_what_is_known_of_the_forwarders() -> None:
     after = Forwarders([endpoint(SECOND), endpoint(FIRST), endpoint(THIRD)], retry=100)
     after.carry_over(before)
     assert after.in_order(11.0) == [endpoint(SECOND), endpoint(THIRD), endpoint(FIRST)]
+
+
+def test_a_reload_does_not_make_one_slow_name_condemn_a_forwarder() -> None:
+    before = Forwarders([endpoint(FIRST)], retry=100)
+    before.answered(endpoint(FIRST), 10.5)
+    after = Forwarders([endpoint(FIRST)], retry=100)
+    after.carry_over(before)
+    after.silent(endpoint(FIRST), 10.0, 11.0)
+    assert after.failed_until(endpoint(FIRST), 11.0) is None

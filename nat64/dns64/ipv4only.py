@@ -31,8 +31,14 @@ _SOA: Final = (1, 3600, 1200, 604800, 10800)
 
 
 def is_local(question: Question, prefixes: Sequence[Pref64]) -> bool:
-    """Tell whether `answer` knows the question; without a prefix there is nothing to say."""
+    """Tell whether `answer` knows the question; without a prefix there is nothing to say.
+
+    The DS records of a zone are its parent's (RFC 4035 section 3.1.4.1), where a client that validates learns
+    that nothing here is signed.
+    """
     if not prefixes or question.qclass != CLASS_IN:
+        return False
+    if question.qtype == RRType.DS and question.name in (NAME, *_REVERSE):
         return False
     return any(question.name.matchSuffix(zone) for zone in (NAME, *_REVERSE))
 

@@ -40,6 +40,7 @@ class RRType(IntEnum):
     AAAA = 28
     DNAME = 39
     OPT = 41
+    DS = 43
     RRSIG = 46
     IXFR = 251
     AXFR = 252

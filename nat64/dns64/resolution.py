@@ -58,9 +58,8 @@ class Resolution:
         target = self._reverse_target()
         if target is not None:
             self._alias_target = question = Question(target, question.qtype, question.qclass)
-            if ipv4only.is_local(question, self.around.config.prefixes):
-                local = replace(self.query, question=question, is_response=True)
-                ipv4only.answer(question, self.around.config.prefixes, local)
+            local = self._beyond_alias(question)
+            if local is not None:
                 self._finish_reverse(local)
                 return
         self._main = self._exchange(question, now)
@@ -129,6 +128,20 @@ class Resolution:
         if not self._may_synthesize():
             return None
         return reverse.in_addr_arpa(self.query.question.name, self.around.config.prefixes)
+
+    def _beyond_alias(self, question: Question) -> Message | None:
+        """Return what follows a reverse name's CNAME when no forwarder need say it.
+
+        That is nothing when the CNAME itself was asked for (RFC 1034 section 3.6.2).
+        """
+        local = replace(self.query, question=question, is_response=True)
+        if question.qtype in (RRType.CNAME, RRType.ANY):
+            return local
+        prefixes = self.around.config.prefixes
+        if not ipv4only.is_local(question, prefixes):
+            return None
+        ipv4only.answer(question, prefixes, local)
+        return local
 
     def _conclude(self) -> None:
         """Set the answer if what is known suffices for it."""

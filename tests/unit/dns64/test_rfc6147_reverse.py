@@ -66,6 +66,15 @@ def test_the_ipv4_names_own_nxdomain_is_told(lab: Make, reply: Make) -> None:
     assert response.authority
 
 
+@pytest.mark.parametrize("rdtype", ["CNAME", "ANY"])
+def test_rfc1034_3_6_2_who_asks_for_the_cname_itself_gets_just_that(lab: Make, rdtype: str) -> None:
+    dns64 = lab({})
+    response = dns64.ask(name_of(ADDRESS), rdtype)
+    (cname,) = response.answer
+    assert str(cname[0].target) == TARGET
+    assert not dns64.asked
+
+
 def test_silence_about_the_ipv4_name_is_servfail(lab: Make) -> None:
     response = lab({(TARGET, "PTR"): None}).ask(name_of(ADDRESS), "PTR")
     assert response.rcode() == dns.rcode.SERVFAIL

@@ -66,6 +66,15 @@ def test_rfc8880_7_reverse_names_of_the_synthesized_pair(lab: Make, address: str
     assert not dns64.asked
 
 
+@pytest.mark.parametrize("name", ["ipv4only.arpa.", "170.0.0.192.in-addr.arpa."])
+def test_rfc4035_3_1_4_1_the_ds_records_are_the_parents(lab: Make, reply: Make, name: str) -> None:
+    dns64 = lab({(name, "DS"): reply()}, CONFIG)
+    dns64.ask(name, "DS")
+    assert dns64.asked
+    dns64.ask(f"x.{name}", "DS")
+    assert len(dns64.asked) == 1
+
+
 def test_without_a_prefix_it_is_a_name_like_others(lab: Make, reply: Make) -> None:
     dns64 = lab({("ipv4only.arpa.", "AAAA"): reply()}, "forwarder 192.0.2.53\nallow-query ::/0")
     assert not dns64.ask("ipv4only.arpa.").answer

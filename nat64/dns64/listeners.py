@@ -157,13 +157,14 @@ class TcpListeners:
         connection = _TcpConnection(reader, writer, host, self._service)
         try:
             await connection.run()
+            await connection.close()
         except (OSError, TimeoutError, asyncio.CancelledError):
             pass  # the client left or stalled, or the daemon ends
         finally:
             self._connections[host] -= 1
             if not self._connections[host]:
                 del self._connections[host]
-            connection.close()
+            connection.abort()
 
 
 class _TcpConnection:
@@ -218,6 +219,13 @@ class _TcpConnection:
             self._writer.write(len(response).to_bytes(2, "big") + response)
             await self._writer.drain()
 
-    def close(self) -> None:
-        self._tasks.cancel()
+    async def close(self) -> None:
+        """Close once the client has taken what was written; one that does not in time is a `TimeoutError`."""
         self._writer.close()
+        async with asyncio.timeout(WRITE_SECONDS):
+            await self._writer.wait_closed()
+
+    def abort(self) -> None:
+        """Forget what is not sent yet, and close."""
+        self._tasks.cancel()
+        self._writer.transport.abort()

@@ -1,0 +1,71 @@
+"""TCP connections of clients that do not read."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING
+
+import dns.message
+
+from nat64.config.totd import parse
+from nat64.dns64 import listeners
+from nat64.dns64.listeners import TcpListeners
+from nat64.dns64.service import Service
+
+if TYPE_CHECKING:
+    import pytest
+
+PREFIXES = "\n".join(f"prefix 2001:db8:{number:x}::/96" for number in range(40))
+QUERY = dns.message.make_query("ipv4only.arpa.", "AAAA").to_wire()
+
+
+async def written_and_received() -> tuple[int, int]:
+    """Ask over one connection until the server takes no more, and read only after it has given us up.
+
+    Return how many bytes the server meant to send, and how many came.
+    """
+    loop = asyncio.get_running_loop()
+    service = Service(random_id=lambda: 1)
+    service.configure(parse(f"forwarder 192.0.2.53\n{PREFIXES}", "f"))
+    answer = service.message_received(QUERY, "::1", tcp=True, now=0.0)
+    assert isinstance(answer, bytes)
+    with socket.create_server(("127.0.0.1", 0)) as listening, socket.socket() as client:
+        listening.setblocking(False)
+        server = await TcpListeners(service).serve(listening)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.setblocking(False)
+        await loop.sock_connect(client, listening.getsockname())
+        while await is_taken(client, (len(QUERY).to_bytes(2, "big") + QUERY) * 100):
+            pass
+        async with asyncio.timeout(30):
+            while others := asyncio.all_tasks() - {asyncio.current_task()}:
+                await asyncio.wait(others)
+        received = await read_all(client)
+        server.close()
+    return service.counters["queries_tcp"] * (2 + len(answer)), received
+
+
+async def is_taken(client: socket.socket, data: bytes) -> bool:
+    try:
+        async with asyncio.timeout(0.2):
+            await asyncio.get_running_loop().sock_sendall(client, data)
+    except (TimeoutError, ConnectionError):
+        return False
+    return True
+
+
+async def read_all(client: socket.socket) -> int:
+    received = 0
+    try:
+        while data := await asyncio.get_running_loop().sock_recv(client, 1 << 16):
+            received += len(data)
+    except ConnectionResetError:
+        pass
+    return received
+
+
+def test_what_a_client_does_not_read_in_time_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listeners, "WRITE_SECONDS", 0.3)
+    written, received = asyncio.run(written_and_received())
+    assert received < written / 2

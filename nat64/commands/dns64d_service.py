@@ -28,8 +28,9 @@ from nat64.dns64.server import Server, open_all
 from nat64.dns64.sockets import BindError, Binding, Families, ListeningPair, bindings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from nat64.config.grammar import Mistake
     from nat64.config.totd import Dns64Config
     from nat64.control.protocol import Result
 
@@ -93,14 +94,9 @@ class _Daemon:
         loop.add_signal_handler(signal.SIGTERM, end.set)
         loop.add_signal_handler(signal.SIGINT, end.set)
         loop.add_signal_handler(signal.SIGHUP, self._hangup)
-        try:
-            await self._server.start(config, opened)
-        except InterfacesUnreadableError as error:
-            raise DeviceError(str(error)) from error
-        self._confine()
-        await self._open_control(config)
-        log.info("serving", extra={"version": __version__, "config": str(self._settings.config_path)})
-        readiness.ready()
+        async with self._reloading:  # a SIGHUP waits until everything stands
+            await self._start(config, opened)
+            readiness.ready()
         if self._detached is not None:
             self._detached.ready()
         await end.wait()
@@ -109,6 +105,15 @@ class _Daemon:
         if self._control is not None:
             self._control.close()
         log.info("ended")
+
+    async def _start(self, config: Dns64Config, opened: Mapping[Binding, ListeningPair]) -> None:
+        try:
+            await self._server.start(config, opened)
+        except InterfacesUnreadableError as error:
+            raise DeviceError(str(error)) from error
+        self._confine()
+        await self._open_control(config)
+        log.info("serving", extra={"version": __version__, "config": str(self._settings.config_path)})
 
     def _confine(self) -> None:
         """Give up what is not needed to serve and to reload. Raises `DeviceError`."""
@@ -129,26 +134,28 @@ class _Daemon:
         task.add_done_callback(self._reloads.discard)
 
     async def _reload_by_signal(self) -> None:
-        readiness.reloading()
         try:
             await self._reload()
         except CommandFailed as error:
             log.error("reload refused, the running config stays", extra={"why": str(error)})  # noqa: TRY400 - no fault of the code, so no traceback
-        finally:
-            readiness.ready()
 
     async def _reload(self) -> Dns64Config:
         """Read the config again and serve by it. Raises `CommandFailed`, and then nothing has changed."""
-        path = self._settings.config_path
         async with self._reloading:
-            before = self._server.service.config
+            readiness.reloading()
             try:
-                config = totd.read(path, port=self._settings.port)
-                await self._server.reload(config)
-            except (ConfigError, BindError, InterfacesUnreadableError) as error:
-                raise CommandFailed(str(error)) from error
-            except OSError as error:
-                raise CommandFailed(f"{path} cannot be read: {error.strerror}; mend that") from error
+                return await self._take_config()
+            finally:
+                readiness.ready()
+
+    async def _take_config(self) -> Dns64Config:
+        path = self._settings.config_path
+        before = self._server.service.config
+        try:
+            config = self._read_config()
+            await self._server.reload(config)
+        except (ConfigError, BindError, InterfacesUnreadableError) as error:
+            raise CommandFailed(str(error)) from error
         _log_warnings(config)
         for keyword, changed in (
             ("pidfile", config.pidfile != before.pidfile),
@@ -165,6 +172,7 @@ class _Daemon:
         path = Path(config.control_socket)
         commands = {
             "status": Command(Access.READ, self._status),
+            "check-config": Command(Access.READ, self._check_config),
             "reload": Command(Access.CHANGE, self._reload_by_command),
         }
         try:
@@ -177,12 +185,29 @@ class _Daemon:
             log.warning("no control socket", extra={"path": str(path), "why": str(error)})
 
     async def _reload_by_command(self, _arguments: Mapping[str, object]) -> Result:
-        readiness.reloading()
-        try:
-            config = await self._reload()
-        finally:
-            readiness.ready()
+        config = await self._reload()
         return {"warnings": [str(warning) for warning in config.warnings]}
+
+    def _check_config(self, _arguments: Mapping[str, object]) -> Result:
+        mistakes: Sequence[Mistake] = ()
+        warnings: Sequence[Mistake] = ()
+        try:
+            warnings = self._read_config().warnings
+        except ConfigError as error:
+            mistakes = error.mistakes
+        return {
+            "config": str(self._settings.config_path),
+            "mistakes": [str(mistake) for mistake in mistakes],
+            "warnings": [str(warning) for warning in warnings],
+        }
+
+    def _read_config(self) -> Dns64Config:
+        """Read the config as it is on disk. Raises `ConfigError` and `CommandFailed`."""
+        path = self._settings.config_path
+        try:
+            return totd.read(path, port=self._settings.port)
+        except OSError as error:
+            raise CommandFailed(f"{path} cannot be read: {error.strerror}; mend that") from error
 
     def _status(self, _arguments: Mapping[str, object]) -> Result:
         service = self._server.service

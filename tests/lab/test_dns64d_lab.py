@@ -350,6 +350,21 @@ def test_sighup_takes_a_good_config_and_keeps_the_old_one_over_a_bad(network: Ne
         assert network.dig("v4.example", "AAAA").data == ["3fff:64::c000:221"]
 
 
+def test_check_config_tells_what_a_reload_would_meet(network: Network) -> None:
+    def check() -> subprocess.CompletedProcess[str]:
+        return network.gateway.run(
+            str(NAT64CTL), "check-config", "dns64d", "--socket", str(daemon.socket), check=False
+        )
+
+    with network.dns64d() as daemon:
+        assert check().returncode == 0
+        daemon.write(CONFIG.replace("ff9b::/96", "ff9b::/95"))
+        refused = check()
+        assert refused.returncode == 2
+        assert "dns64.conf:4: " in refused.stderr
+        assert network.dig("v4.example", "AAAA").data == [SYNTHESIZED]
+
+
 def test_reload_opens_and_closes_only_the_sockets_that_change(network: Network) -> None:
     listen = "port 53\nlisten 127.0.0.1\nallow-query ::/0\n"
     with network.dns64d(CONFIG.replace("interfaces lan0", f"{listen}listen {LAN6}")) as daemon:

@@ -106,34 +106,38 @@ class Message:
 class _WireBuffer(DNSBuffer):  # type: ignore[misc]  # dnslib carries no types
     """dnslib's buffer, with names that are bounded when read and pointers that fit when written."""
 
+    data: bytearray
     offset: int
 
     def decode_name(self, _last: int = -1) -> DNSLabel:
         """Read a name. Compression pointers must go back to before where the name began, each further back."""
+        # Most of a message is names, so their bytes are taken directly: it halves the time to read one.
+        data = self.data
         labels: list[bytes] = []
         size = 1
-        lowest = self.offset
+        at = lowest = self.offset
         resume: int | None = None
-        while True:
-            (length,) = self.unpack("!B")
-            if length == 0:
-                break
-            if length >= 0xC0:
-                pointer = (length & 0x3F) << 8 | self.unpack("!B")[0]
-                if resume is None:
-                    resume = self.offset
-                if pointer >= lowest:
-                    raise MalformedMessage("a compression pointer does not lead back")
-                self.offset = lowest = pointer
-                continue
-            if length > 63:
-                raise MalformedMessage("a label of unknown kind")
-            size += length + 1
-            if size > _LONGEST_NAME:
-                raise MalformedMessage("a name longer than 255 bytes")
-            labels.append(self.get(length))
-        if resume is not None:
-            self.offset = resume
+        try:
+            while length := data[at]:
+                at += 1
+                if length >= 0xC0:
+                    pointer = (length & 0x3F) << 8 | data[at]
+                    if resume is None:
+                        resume = at + 1
+                    if pointer >= lowest:
+                        raise MalformedMessage("a compression pointer does not lead back")
+                    at = lowest = pointer
+                    continue
+                if length > 63:
+                    raise MalformedMessage("a label of unknown kind")
+                size += length + 1
+                if size > _LONGEST_NAME:
+                    raise MalformedMessage("a name longer than 255 bytes")
+                labels.append(bytes(data[at : at + length]))
+                at += length
+        except IndexError:
+            raise ShortBufferError("a name longer than the message") from None
+        self.offset = at + 1 if resume is None else resume
         return DNSLabel(labels)
 
     def encode_name(self, name: DNSLabel) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import socket
 import struct
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 
 _BURST: Final = 64
 _LONGEST_QUERY: Final = 4096
+_LONGEST_DEVICE_NAME: Final = 16
 _CONTROL_SPACE: Final = socket.CMSG_SPACE(20)
 _IN_PKTINFO: Final = struct.Struct("=i4s4s")  # interface, our address, destination (ip(7))
 _IN6_PKTINFO: Final = struct.Struct("=16si")  # destination, interface (ipv6(7))
@@ -79,6 +81,15 @@ class UdpListener:
         self._tasks = tasks
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(listening, self._readable)
+
+    @property
+    def is_stranded(self) -> bool:
+        """Whether the socket is bound to an interface that was removed, and hears nothing even if it comes back."""
+        try:
+            self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, _LONGEST_DEVICE_NAME)
+        except OSError as error:
+            return error.errno == errno.ENODEV
+        return False
 
     def close(self) -> None:
         """Stop and close the socket."""

@@ -111,7 +111,7 @@ class _WireBuffer(DNSBuffer):  # type: ignore[misc]  # dnslib carries no types
 
     def decode_name(self, _last: int = -1) -> DNSLabel:
         """Read a name. Compression pointers must go back to before where the name began, each further back."""
-        # Most of a message is names, so their bytes are taken directly: it halves the time to read one.
+        # Most of a message is names, so their bytes are taken directly: it saves a third of the time to read one.
         data = self.data
         labels: list[bytes] = []
         size = 1

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-NETWORKS_SECONDS: Final = 5.0
-"""How often the interfaces' networks are read anew, so that an address that comes late is served too."""
+INTERFACES_SECONDS: Final = 5.0
+"""How often the interfaces are looked at anew, so that what comes late, or again, is served too."""
 
 
 def open_all(wanted: Iterable[Binding]) -> dict[Binding, ListeningPair]:
@@ -51,6 +51,7 @@ class Server:
         self._tasks = Tasks()
         self._tcp = TcpListeners(self.service)
         self._open: dict[Binding, tuple[UdpListener, asyncio.Server]] = {}
+        self._changing_sockets = asyncio.Lock()
 
     async def start(self, config: Dns64Config, opened: Mapping[Binding, ListeningPair]) -> None:
         """Serve on sockets that are open already, perhaps from before privileges were dropped."""
@@ -58,7 +59,7 @@ class Server:
         self.service.configure(config)
         self._allow(networks)
         await self._serve(opened)
-        self._tasks.start(self._follow_networks())
+        self._tasks.start(self._follow_interfaces())
 
     async def reload(self, config: Dns64Config) -> None:
         """Serve by another config. Sockets that both configs name stay open.
@@ -68,12 +69,14 @@ class Server:
         """
         wanted = bindings(config, self._families)
         networks = await self._networks(config)
-        opened = await self._open_beside([binding for binding in wanted if binding not in self._open], wanted)
-        self.service.configure(config)
-        self._allow(networks)
-        await self._serve(opened)
-        for binding in set(self._open) - set(wanted):
-            self._close(binding)
+        async with self._changing_sockets:
+            missing = [binding for binding in wanted if binding not in self._open]
+            opened = await self._open_beside(missing, wanted)
+            self.service.configure(config)
+            self._allow(networks)
+            await self._serve(opened)
+            for binding in set(self._open) - set(wanted):
+                self._close(binding)
 
     async def _open_beside(
         self, missing: Sequence[Binding], wanted: Sequence[Binding]
@@ -123,18 +126,32 @@ class Server:
             return ()
         return await self._networks_of(config.interfaces)
 
-    async def _follow_networks(self) -> None:
+    async def _follow_interfaces(self) -> None:
         while True:
-            await asyncio.sleep(NETWORKS_SECONDS)
-            config = self.service.config
-            if config.allow_query is None and config.interfaces is not None:
+            await asyncio.sleep(INTERFACES_SECONDS)
+            try:
+                await self._reopen_stranded()
+                await self._follow_networks()
+            except Exception:
+                log.exception("the interfaces cannot be followed, everything stays as it was")
+
+    async def _reopen_stranded(self) -> None:
+        """Open the sockets of an interface anew that was removed and has come back."""
+        async with self._changing_sockets:
+            for binding in [binding for binding, (udp, _) in self._open.items() if udp.is_stranded]:
                 try:
-                    networks = await self._networks_of(config.interfaces)
-                except Exception:
-                    log.exception("the interfaces' networks are not known, the last ones stay")
+                    pair = open_pair(binding)
+                except BindError as error:
+                    log.debug("not yet listening again", extra={"why": str(error)})
                     continue
-                if config is self.service.config:
-                    self._allow(networks)
+                self._close(binding)
+                await self._serve({binding: pair})
+
+    async def _follow_networks(self) -> None:
+        config = self.service.config
+        networks = await self._networks(config)
+        if config is self.service.config:
+            self._allow(networks)
 
     def _allow(self, networks: Sequence[IPNetwork]) -> None:
         before = self.service.allowed

@@ -426,6 +426,30 @@ def test_hosts_of_a_network_that_an_interface_gets_late_are_answered(network: Ne
         )
 
 
+def test_an_interface_that_is_removed_and_comes_back_is_served_again(network: Network) -> None:
+    def make_interface() -> None:
+        link(network.client, "lan9", network.gateway, "lan9")
+        network.client.run("ip", "address", "add", "203.0.113.9/24", "dev", "lan9")
+        network.gateway.run("ip", "address", "add", "203.0.113.1/24", "dev", "lan9")
+
+    def answers() -> bool:
+        asked = network.client.run(
+            "dig", "+short", "+tries=1", "+time=1", "@203.0.113.1", *words, check=False
+        )
+        return asked.stdout.strip() == SYNTHESIZED
+
+    words = ("v4.example", "AAAA")
+    make_interface()
+    try:
+        with network.dns64d(CONFIG.replace("interfaces lan0", "interfaces lan0 lan9")):
+            assert answers()
+            network.gateway.run("ip", "link", "delete", "lan9")
+            make_interface()
+            wait_until(answers, "an answer over the interface that came back")
+    finally:
+        network.gateway.run("ip", "link", "delete", "lan9")
+
+
 def test_in_the_background_as_another_user_with_a_pid_file(network: Network) -> None:
     pidfile = network.tmp / "dns64d.pid"
     config = f"{CONFIG}\npidfile {pidfile}\ncontrol-socket none\n"

@@ -7,7 +7,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-PYTHON_SOURCES := nat64 lab packaging tests
 BUNDLE := roles/bundle/files/nat64-bundle.tar.gz
 SHELL_SCRIPTS := packaging/setup .ci/run $(wildcard lab/*.sh)
 

@@ -18,9 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from nat64.config.totd import Dns64Config, IPNetwork
+    from nat64.dns64.message import Question
 
 MOST_OUTSTANDING: Final = 1000
 """Resolutions under way at most; a query beyond gets SERVFAIL at once."""
+MOST_OF_A_QUESTION: Final = 50
+"""How many of them may ask the same. Forwarders that lead back to us would have us ask ourselves for ever, and
+each further question under way helps a forger (RFC 5452 section 5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,7 @@ class Service:
     random_id: Callable[[], int]
     counters: Counter[str] = field(default_factory=Counter)
     outstanding: int = 0
+    _outstanding_of: Counter[Question] = field(default_factory=Counter)
     _around: Surroundings = field(init=False)
     _access: AllowQuery = field(default_factory=lambda: AllowQuery(()))
 
@@ -97,11 +102,16 @@ class Service:
         resolution = Resolution(query, self._around)
         resolution.start(now)
         self.outstanding += 1
+        self._outstanding_of[query.question] += 1
         return Query(query, tcp, resolution)
 
     def finish(self, query: Query) -> bytes:
         """Return the response to a query whose resolution has its answer."""
+        question = query.message.question
         self.outstanding -= 1
+        self._outstanding_of[question] -= 1
+        if not self._outstanding_of[question]:
+            del self._outstanding_of[question]
         resolution = query.resolution
         answer = resolution.answer
         if answer is None:
@@ -135,7 +145,7 @@ class Service:
             reply = reply_to(query)
             ipv4only.answer(question, prefixes, reply)
             return reply
-        if self.outstanding >= MOST_OUTSTANDING:
+        if self.outstanding >= MOST_OUTSTANDING or self._outstanding_of[question] >= MOST_OF_A_QUESTION:
             self.counters["overload"] += 1
             return reply_to(query, RCode.SERVFAIL)
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -335,6 +336,13 @@ def test_without_any_forwarder_the_client_hears_servfail(network: Network) -> No
     with network.dns64d(config) as daemon:
         assert network.dig("v4.example", "AAAA").status == "SERVFAIL"
         assert '"healthy": false' in daemon.status().replace('"healthy":false', '"healthy": false')
+
+
+def test_a_forwarder_that_leads_back_to_dns64d_ends_in_servfail_and_in_rest(network: Network) -> None:
+    config = CONFIG.replace("127.0.0.1 port 5301", LAN6).replace("forwarder ::1 port 5302", "")
+    with network.dns64d(config) as daemon:
+        assert network.dig("v4.example", "AAAA").status == "SERVFAIL"
+        wait_until(lambda: json.loads(daemon.status())["dns64d"]["outstanding"] == 0, "the end of the loop")
 
 
 def test_sighup_takes_a_good_config_and_keeps_the_old_one_over_a_bad(network: Network) -> None:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nat64.dns64.service import MOST_OUTSTANDING, Query
+from nat64.dns64.service import MOST_OF_A_QUESTION, MOST_OUTSTANDING, Query
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -172,10 +172,23 @@ def test_any_bytes_get_an_error_or_silence_and_never_raise(lab: Make, data: byte
 def test_beyond_the_bound_of_outstanding_queries_clients_get_servfail(lab: Make, reply: Make) -> None:
     dns64 = lab({(NAME, "A"): reply()})
     wire = dns.message.make_query(NAME, "A").to_wire()
-    waiting = [
-        dns64.service.message_received(wire, "::1", tcp=False, now=0.0) for _ in range(MOST_OUTSTANDING)
-    ]
+    others = [dns.message.make_query(f"{number}.{NAME}", "A").to_wire() for number in range(MOST_OUTSTANDING)]
+    waiting = [dns64.service.message_received(other, "::1", tcp=False, now=0.0) for other in others]
     assert all(isinstance(query, Query) for query in waiting)
     assert dns.message.from_wire(dns64.send(wire)).rcode() == dns.rcode.SERVFAIL
     dns64.service.finish(waiting[0])
     assert dns.message.from_wire(dns64.send(wire)).rcode() == dns.rcode.NOERROR
+
+
+def test_rfc5452_5_one_question_is_under_way_a_bounded_number_of_times(lab: Make, reply: Make) -> None:
+    dns64 = lab({(NAME, "A"): reply(), (NAME, "TXT"): reply()})
+    wires = [dns.message.make_query(name, "A").to_wire() for name in (NAME, NAME.upper())]
+    waiting = [
+        dns64.service.message_received(wires[turn % 2], "::1", tcp=False, now=0.0)
+        for turn in range(MOST_OF_A_QUESTION)
+    ]
+    assert all(isinstance(query, Query) for query in waiting)
+    assert dns64.ask(NAME, "A").rcode() == dns.rcode.SERVFAIL
+    assert dns64.ask(NAME, "TXT").rcode() == dns.rcode.NOERROR
+    dns64.service.finish(waiting[0])
+    assert dns64.ask(NAME, "A").rcode() == dns.rcode.NOERROR

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from nat64.control import server
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from nat64.control.protocol import Command
 
     Serve = Callable[[Path, Mapping[str, Command]], AbstractContextManager[None]]
+
+# How long one example takes says more about what else the machine does than about the code.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 @pytest.fixture

@@ -114,8 +114,8 @@ def _read(options: argparse.Namespace) -> Dns64Config | None:
 def _run(options: argparse.Namespace, config: Dns64Config) -> int:
     """Serve until told to end."""
     from nat64.commands.dns64d_service import Settings, run  # noqa: PLC0415 - --check stays light
-    from nat64.device.errors import DeviceError  # noqa: PLC0415 - as above
     from nat64.dns64.sockets import BindError, Families  # noqa: PLC0415 - as above
+    from nat64.process.errors import ProcessError  # noqa: PLC0415 - as above
 
     settings = Settings(
         config_path=Path(options.config).absolute(),
@@ -130,7 +130,7 @@ def _run(options: argparse.Namespace, config: Dns64Config) -> int:
     )
     try:
         run(settings, config)
-    except (BindError, DeviceError) as error:
+    except (BindError, ProcessError) as error:
         print(f"dns64d: {error}", file=sys.stderr)
         return 1
     return 0

@@ -14,18 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from nat64 import __version__
-from nat64.commands.pidfile import pidfile
 from nat64.config import totd
 from nat64.config.grammar import ConfigError
-from nat64.control import event_log, readiness
 from nat64.control.protocol import Access, Command, CommandFailed
 from nat64.control.server import ControlServer, serve
-from nat64.device import privileges
-from nat64.device.detach import Detached, detach
-from nat64.device.errors import DeviceError
 from nat64.dns64.interfaces import InterfacesUnreadableError, connected_networks
 from nat64.dns64.server import Server, open_all
 from nat64.dns64.sockets import BindError, Binding, Families, ListeningPair, bindings
+from nat64.process import event_log, privileges, readiness
+from nat64.process.detach import Detached, detach
+from nat64.process.errors import ProcessError
+from nat64.process.pidfile import pidfile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,7 +63,7 @@ class Settings:
 
 
 def run(settings: Settings, config: Dns64Config) -> None:
-    """Serve until SIGTERM or SIGINT. Raises `BindError` or `DeviceError` when there is no starting."""
+    """Serve until SIGTERM or SIGINT. Raises `BindError` or `ProcessError` when there is no starting."""
     event_log.start(settings.log_level)
     _allow_many_sockets()
     identity = privileges.look_up(settings.user, settings.group)
@@ -110,20 +109,20 @@ class _Daemon:
         try:
             await self._server.start(config, opened)
         except InterfacesUnreadableError as error:
-            raise DeviceError(str(error)) from error
+            raise ProcessError(str(error)) from error
         self._confine()
         await self._open_control(config)
         log.info("serving", extra={"version": __version__, "config": str(self._settings.config_path)})
 
     def _confine(self) -> None:
-        """Give up what is not needed to serve and to reload. Raises `DeviceError`."""
+        """Give up what is not needed to serve and to reload. Raises `ProcessError`."""
         directory = self._settings.chroot
         if directory is not None:
             try:
                 os.chroot(directory)
                 os.chdir("/")
             except OSError as error:
-                raise DeviceError(
+                raise ProcessError(
                     f"cannot chroot to {directory}: {error.strerror}; start as root, or leave out -t"
                 ) from None
         privileges.become(self._identity, privileges.Capability.NET_BIND_SERVICE)
@@ -179,7 +178,7 @@ class _Daemon:
             self._control = await serve(path, commands)
         except OSError as error:
             if config.control_socket != totd.DEFAULT_CONTROL_SOCKET:
-                raise DeviceError(
+                raise ProcessError(
                     f"cannot make the control socket {path}: {error}; mend its directory, or: control-socket none"
                 ) from error
             log.warning("no control socket", extra={"path": str(path), "why": str(error)})

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from nat64 import __version__
 from nat64.config import tayga
 from nat64.config.grammar import ConfigError
-from nat64.device.errors import DeviceError
+from nat64.process.errors import ProcessError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     try:
         return _act(options, config)
-    except DeviceError as error:
+    except ProcessError as error:
         print(f"nat64d: {error}", file=sys.stderr)
         return REFUSED
 
@@ -61,8 +61,9 @@ def unreadable(path: Path, error: OSError) -> str:
 
 
 def _act(options: argparse.Namespace, config: NatConfig) -> int:
-    """Make or remove the device, or run the daemon. Raises `DeviceError`."""
-    from nat64.device import privileges, tun  # noqa: PLC0415 - `--check` does without
+    """Make or remove the device, or run the daemon. Raises `ProcessError`."""
+    from nat64.device import tun  # noqa: PLC0415 - `--check` does without
+    from nat64.process import privileges  # noqa: PLC0415 - as above
 
     if options.rmtun:
         tun.remove(config.tun_device)

@@ -21,16 +21,18 @@ from nat64.commands import nat64d_answers
 from nat64.commands.nat64d import read_config, unreadable
 from nat64.config import tayga
 from nat64.config.grammar import ConfigError
-from nat64.control import event_log, readiness
 from nat64.control.protocol import CommandFailed
 from nat64.control.server import serve
-from nat64.device import interface, privileges, tun
-from nat64.device.detach import Detached, detach
+from nat64.device import interface, tun
 from nat64.device.errors import DeviceError
 from nat64.device.forwarding import Forwarding
 from nat64.device.lease_file import LeaseFile
 from nat64.device.packet_log import PacketLog
 from nat64.device.state_file import StateDirectory
+from nat64.process import event_log, privileges, readiness
+from nat64.process.detach import Detached, detach
+from nat64.process.errors import ProcessError
+from nat64.process.pidfile import pidfile
 from nat64.siit.settings import Settings, UdpZeroChecksum
 from nat64.siit.translator import Translator
 
@@ -67,9 +69,9 @@ def configure_interface(config: NatConfig) -> None:
 
 
 def run(config: NatConfig, invocation: Invocation) -> int:
-    """Run the daemon until it is told to end; return its exit status. Raises `DeviceError` while it starts."""
+    """Run the daemon until it is told to end; return its exit status. Raises `ProcessError` while it starts."""
     if invocation.chroot and config.data_dir is None:
-        raise DeviceError("--chroot needs a directory; set data-dir in the config")
+        raise ProcessError("--chroot needs a directory; set data-dir in the config")
     event_log.start(logging.DEBUG if invocation.debug else logging.INFO)
     for library in ("pyroute2", "asyncio"):  # their debug messages would drown ours
         logging.getLogger(library).setLevel(logging.INFO)
@@ -80,15 +82,9 @@ def run(config: NatConfig, invocation: Invocation) -> int:
     if config.tun_up or config.tun_ips or config.tun_routes:
         configure_interface(config)
     detached = None if invocation.foreground else detach()
-    if invocation.pidfile is not None:
-        _write_pidfile(invocation.pidfile)
-    try:
+    with pidfile(invocation.pidfile):
         daemon = Nat64d(config, invocation, descriptor, directory, detached)
         asyncio.run(daemon.run())
-    finally:
-        if invocation.pidfile is not None:
-            with contextlib.suppress(OSError):
-                invocation.pidfile.unlink()
     return 0
 
 
@@ -286,7 +282,7 @@ class Nat64d:
             problem = f"cannot make the control socket {path}: {error.strerror or error}"
             remedy = "create its directory, or set control-socket"
             if path != tayga.DEFAULT_CONTROL_SOCKET:
-                raise DeviceError(f"{problem}; {remedy}") from None
+                raise ProcessError(f"{problem}; {remedy}") from None
             log.warning("%s; %s", problem, remedy)
 
 
@@ -319,12 +315,3 @@ def _log_lease(event: str, lease: Lease) -> None:
         f"lease {event}",  # noqa: G004 - three fixed events, each its own message
         extra={"host": str(IPv6Address(lease.host)), "address": str(IPv4Address(lease.address))},
     )
-
-
-def _write_pidfile(path: Path) -> None:
-    try:
-        path.write_text(f"{os.getpid()}\n", encoding="ascii")
-    except OSError as error:
-        raise DeviceError(
-            f"cannot write the pidfile {path}: {error.strerror}; give -p another path"
-        ) from None

@@ -35,6 +35,7 @@ PROTOCOL: Final = "drop_protocol"
 UDP_ZERO_CHECKSUM: Final = "drop_udp_zero_checksum"
 ICMP_FRAGMENT: Final = "drop_icmp_fragment"
 ICMP_TYPE: Final = "drop_icmp_type"
+ICMP_CHECKSUM: Final = "drop_icmp_error_checksum"
 ICMP_INNER: Final = "drop_icmp_inner_packet"
 ICMP_ADDRESS: Final = "drop_icmp_error_no_mapping"
 ICMP_HOP_LIMIT: Final = "drop_icmp_error_hop_limit"
@@ -47,7 +48,7 @@ MEANINGS: Final[dict[str, str]] = {
     ERROR_TO_IPV6: "ICMPv4 errors translated to ICMPv6",
     SOURCE_REPLACED: "translated ICMP errors whose source had no counterpart and became the translator's own",
     SELF_ECHO: "echo requests to the translator's own addresses, answered",
-    SELF_OTHER: "other packets to the translator's own addresses, ignored",
+    SELF_OTHER: "other packets to the translator's own addresses, refused",
     ERROR_SENT: "ICMP errors sent by the translator itself",
     ERROR_RATE_LIMITED: "ICMP errors not sent because of the rate limit",
     ERROR_UNANSWERABLE: "ICMP errors not sent because the packet may not be answered with one",
@@ -66,6 +67,7 @@ MEANINGS: Final[dict[str, str]] = {
     UDP_ZERO_CHECKSUM: "IPv4 UDP packets without a checksum",
     ICMP_FRAGMENT: "fragments of ICMP packets, which cannot be translated",
     ICMP_TYPE: "ICMP messages that have no counterpart",
+    ICMP_CHECKSUM: "ICMP errors with a wrong checksum, which a fresh one would hide",
     ICMP_INNER: "ICMP errors about a packet that cannot be translated",
     ICMP_ADDRESS: "ICMP errors to an address that has no mapping",
     ICMP_HOP_LIMIT: "ICMP errors whose hop limit or time to live ended here",

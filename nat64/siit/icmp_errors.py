@@ -25,12 +25,16 @@ def icmpv6_message(
     addresses: bytes, icmp_type: int, code: int, value: int, data: bytes | memoryview
 ) -> bytes:
     """Return an ICMPv6 message with its checksum. `value` is its second word."""
-    head = bytes((icmp_type, code))
+    head = bytes((icmp_type, code, 0, 0))
     rest = value.to_bytes(4, "big")
-    length = _ICMP_HEADER + len(data)
-    pseudo_header = length.to_bytes(4, "big") + bytes((0, 0, 0, protocols.ICMPV6))
-    number = checksum.checksum(addresses, pseudo_header, head, rest, data)
-    return b"".join((head, number.to_bytes(2, "big"), rest, data))
+    number = icmpv6_checksum(addresses, head, rest, data)
+    return b"".join((head[:2], number.to_bytes(2, "big"), rest, data))
+
+
+def icmpv6_checksum(addresses: bytes, *parts: bytes | memoryview) -> int:
+    """Return the checksum of a whole ICMPv6 message; zero when the one that is in it is right."""
+    pseudo_header = sum(map(len, parts)).to_bytes(4, "big") + bytes((0, 0, 0, protocols.ICMPV6))
+    return checksum.checksum(addresses, pseudo_header, *parts)
 
 
 def icmpv4_message(icmp_type: int, code: int, value: int, data: bytes | memoryview) -> bytes:

@@ -16,6 +16,7 @@ TIME_EXCEEDED: Final = 11
 PARAMETER_PROBLEM: Final = 12
 ERRORS: Final = frozenset((UNREACHABLE, SOURCE_QUENCH, REDIRECT, TIME_EXCEEDED, PARAMETER_PROBLEM))
 HOST_UNREACHABLE: Final = 1
+PROTOCOL_UNREACHABLE: Final = 2
 FRAGMENTATION_NEEDED: Final = 4
 SOURCE_ROUTE_FAILED: Final = 5
 ADMINISTRATIVELY_PROHIBITED: Final = 13
@@ -31,6 +32,8 @@ V6_REDIRECT: Final = 137
 V6_FIRST_INFORMATIONAL: Final = 128
 V6_PROHIBITED: Final = 1
 V6_ADDRESS_UNREACHABLE: Final = 3
+V6_PROTOCOL_UNKNOWN: Final = (V6_PARAMETER_PROBLEM, 1, 6)
+"""Type, code and pointer for a protocol that is not known: the Next Header field stands at 6."""
 
 ECHO_TO_IPV4: Final = {V6_ECHO_REQUEST: ECHO_REQUEST, V6_ECHO_REPLY: ECHO_REPLY}
 ECHO_TO_IPV6: Final = {ECHO_REQUEST: V6_ECHO_REQUEST, ECHO_REPLY: V6_ECHO_REPLY}
@@ -86,8 +89,8 @@ def error_to_ipv6(
         return (V6_PARAMETER_PROBLEM, 0, pointer) if code in {0, 2} and pointer is not None else None
     if icmp_type != UNREACHABLE:
         return None
-    if code == 2:  # protocol unreachable: the Next Header field, at 6, has a number that is not known
-        return V6_PARAMETER_PROBLEM, 1, 6
+    if code == PROTOCOL_UNREACHABLE:
+        return V6_PROTOCOL_UNKNOWN
     if code == FRAGMENTATION_NEEDED:
         return V6_TOO_BIG, 0, _mtu_to_ipv6(rest & 0xFFFF, inner_total_length, mtu)
     type_code = _UNREACHABLE_TO_IPV6.get(code)
@@ -111,7 +114,7 @@ def error_to_ipv4(
     if icmp_type == V6_TIME_EXCEEDED:
         return TIME_EXCEEDED, code, 0
     if icmp_type == V6_PARAMETER_PROBLEM and code == 1:
-        return UNREACHABLE, 2, 0
+        return UNREACHABLE, PROTOCOL_UNREACHABLE, 0
     if icmp_type == V6_PARAMETER_PROBLEM and code == 0:
         pointer = _POINTER_TO_IPV4.get(rest)
         return (PARAMETER_PROBLEM, 0, pointer << 24) if pointer is not None else None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-from nat64.siit import counters, icmp_errors, icmp_tables, inner_packet, ipv4_header, ipv6_header
+from nat64.siit import checksum, counters, icmp_errors, icmp_tables, inner_packet, ipv4_header, ipv6_header
 from nat64.siit.verdicts import Discard
 
 if TYPE_CHECKING:
@@ -29,10 +29,15 @@ _WITH_LENGTH: Final = frozenset(
 _V6_WITH_LENGTH: Final = frozenset((icmp_tables.V6_UNREACHABLE, icmp_tables.V6_TIME_EXCEEDED))
 
 
-def error_to_ipv4(message: memoryview, address_map: AddressMap, mtu: int) -> bytes:
-    """Return the ICMPv4 message for an ICMPv6 error. Raises `Discard` when it has no counterpart."""
+def error_to_ipv4(message: memoryview, addresses: bytes, address_map: AddressMap, mtu: int) -> bytes:
+    """Return the ICMPv4 message for an ICMPv6 error. Raises `Discard` when it has no counterpart.
+
+    `addresses` are the source and destination that it came with.
+    """
     if len(message) < _ICMP_HEADER:
         raise Discard(counters.MALFORMED)
+    if icmp_errors.icmpv6_checksum(addresses, message):
+        raise Discard(counters.ICMP_CHECKSUM)
     inner = message[_ICMP_HEADER:]
     if message[0] in _V6_WITH_LENGTH and message[4]:
         inner = inner[: message[4] * 8]  # RFC 4884 section 4.1: in units of 64 bits
@@ -59,6 +64,8 @@ def error_to_ipv6(
     """
     if len(message) < _ICMP_HEADER:
         raise Discard(counters.MALFORMED)
+    if checksum.checksum(message):
+        raise Discard(counters.ICMP_CHECKSUM)
     inner = message[_ICMP_HEADER:]
     if message[0] in _WITH_LENGTH and message[5]:
         inner = inner[: message[5] * 4]  # RFC 4884 section 4.1: in units of 32 bits

@@ -102,6 +102,9 @@ class IPv4ToIPv6:
         header = ipv4_header.parse(packet)
         if not (may_translate_ipv4(header.source) and may_translate_ipv4(header.destination)):
             raise Discard(counters.NEVER_TRANSLATED)
+        options = packet[ipv4_header.LENGTH : header.length]
+        if options and ipv4_header.has_unexpired_source_route(options):
+            raise Reject(counters.SOURCE_ROUTE, icmp_tables.UNREACHABLE, icmp_tables.SOURCE_ROUTE_FAILED)
         payload = packet[header.length : header.total_length]
         if header.protocol == protocols.ICMP:
             if header.is_fragment:
@@ -110,9 +113,6 @@ class IPv4ToIPv6:
                 return self._translate_error(header, payload, now)
         elif header.protocol in protocols.NOT_FROM_IPV4:
             raise Discard(counters.PROTOCOL)
-        options = packet[ipv4_header.LENGTH : header.length]
-        if options and ipv4_header.has_unexpired_source_route(options):
-            raise Reject(counters.SOURCE_ROUTE, icmp_tables.UNREACHABLE, icmp_tables.SOURCE_ROUTE_FAILED)
         if header.ttl < 2:
             raise Reject(counters.HOP_LIMIT, icmp_tables.TIME_EXCEEDED, 0)
         pair = self._pair(header, now)

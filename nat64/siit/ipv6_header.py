@@ -60,7 +60,9 @@ def parse(packet: memoryview, *, whole: bool = True) -> IPv6Header:
     fragment: Fragment | None = None
     segments_left_at: int | None = None
     while protocol in _SKIPPED or protocol == protocols.FRAGMENT:
-        if fragment is not None:
+        if fragment is not None and (
+            fragment.offset or fragment.more_fragments or protocol == protocols.FRAGMENT
+        ):
             # Only a first fragment would show what follows, so a chain that goes on cannot be translated.
             raise Discard(counters.MALFORMED)
         if at + 8 > min(end, len(packet)):

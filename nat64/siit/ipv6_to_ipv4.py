@@ -116,6 +116,10 @@ class IPv6ToIPv4:
         header = ipv6_header.parse(packet)
         if not (may_translate_ipv6(header.source) and may_translate_ipv6(header.destination)):
             raise Discard(counters.NEVER_TRANSLATED)
+        if header.segments_left_at is not None:
+            raise Reject(
+                counters.ROUTING_HEADER, icmp_tables.V6_PARAMETER_PROBLEM, 0, header.segments_left_at
+            )
         payload = packet[header.payload_at : header.payload_at + header.payload_length]
         if header.protocol == protocols.ICMPV6:
             _refuse_icmp_fragment(header)
@@ -125,10 +129,6 @@ class IPv6ToIPv4:
             raise Discard(counters.PROTOCOL)
         if header.hop_limit < 2:
             raise Reject(counters.HOP_LIMIT, icmp_tables.V6_TIME_EXCEEDED, 0)
-        if header.segments_left_at is not None:
-            raise Reject(
-                counters.ROUTING_HEADER, icmp_tables.V6_PARAMETER_PROBLEM, 0, header.segments_left_at
-            )
         total_length = ipv4_header.LENGTH + header.payload_length
         if total_length > self._settings.mtu and header.fragment is None:
             raise Reject(counters.TOO_BIG, icmp_tables.V6_TOO_BIG, 0, self._settings.mtu + 20)
@@ -164,7 +164,7 @@ class IPv6ToIPv4:
                 pair.lease.last_use = now
             return pair
         try:
-            destination, _ = self._map.to_ipv4(header.destination)
+            destination, destination_lease = self._map.to_ipv4(header.destination)
             source, lease = self._map.source_to_ipv4(header.source, now)
         except UnmappableError as error:
             if error.reason is Unmappable.NEVER_TRANSLATED:
@@ -172,7 +172,8 @@ class IPv6ToIPv4:
             counter, code = _UNMAPPABLE[error.reason]
             raise Reject(counter, icmp_tables.V6_UNREACHABLE, code) from None
         pair = AddressPair(addresses, source + destination, lease)
-        self._pairs.keep(addresses, pair)
+        if destination_lease is None:  # a pair remembers one lease, that of its source
+            self._pairs.keep(addresses, pair)
         return pair
 
     def _header(self, header: IPv6Header, total_length: int, addresses: bytes) -> bytes:
@@ -200,7 +201,8 @@ class IPv6ToIPv4:
             destination, _ = self._map.to_ipv4(header.destination)
         except UnmappableError:
             raise Discard(counters.ICMP_ADDRESS) from None
-        message = icmp_translation.error_to_ipv4(payload, self._map, self._settings.mtu)
+        addresses = header.source + header.destination
+        message = icmp_translation.error_to_ipv4(payload, addresses, self._map, self._settings.mtu)
         try:
             source, _ = self._map.to_ipv4(header.source)
         except UnmappableError:  # a router on the way: RFC 6791

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
+from nat64.addressing.special_purpose import may_translate_ipv4, may_translate_ipv6
 from nat64.siit import (
     counters,
     icmp_errors,
@@ -118,8 +119,12 @@ class Translator:
         return ((error, packet[:0]),)
 
     def _answer_ipv6(self, packet: memoryview) -> Packets:
-        """Answer an echo request to the own IPv6 address; ignore all else."""
+        """Answer an echo request to the own IPv6 address; nothing but ICMPv6 is spoken here."""
         header = ipv6_header.parse(packet)
+        if not may_translate_ipv6(header.source):
+            raise Discard(counters.NEVER_TRANSLATED)
+        if header.protocol != protocols.ICMPV6 and header.source != self.settings.ipv6_addr:
+            raise Reject(counters.SELF_OTHER, *icmp_tables.V6_PROTOCOL_UNKNOWN)
         payload = packet[header.payload_at : header.payload_at + header.payload_length]
         start = None
         if header.protocol == protocols.ICMPV6 and header.fragment is None:
@@ -137,8 +142,12 @@ class Translator:
         return ((head + start, payload[len(start) :]),)
 
     def _answer_ipv4(self, packet: memoryview) -> Packets:
-        """Answer an echo request to the own IPv4 address; ignore all else."""
+        """Answer an echo request to the own IPv4 address; nothing but ICMP is spoken here."""
         header = ipv4_header.parse(packet)
+        if not may_translate_ipv4(header.source):
+            raise Discard(counters.NEVER_TRANSLATED)
+        if header.protocol != protocols.ICMP and header.source != self.settings.ipv4_addr:
+            raise Reject(counters.SELF_OTHER, icmp_tables.UNREACHABLE, icmp_tables.PROTOCOL_UNREACHABLE)
         payload = packet[header.length : header.total_length]
         start = None
         if header.protocol == protocols.ICMP and not header.is_fragment:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nat64.control import event_log
+from nat64.process import event_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

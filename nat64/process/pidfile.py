@@ -6,7 +6,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from nat64.device.errors import DeviceError
+from nat64.process.errors import ProcessError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def pidfile(path: Path | None) -> Iterator[None]:
-    """Write our process number to `path` for as long as the context lasts. Raises `DeviceError`.
+    """Write our process number to `path` for as long as the context lasts. Raises `ProcessError`.
 
     At the end it is removed, unless privileges given up since forbid that: it stays root's own, for whoever
     could write to it could have another process killed.
@@ -26,7 +26,7 @@ def pidfile(path: Path | None) -> Iterator[None]:
     try:
         path.write_text(f"{os.getpid()}\n", encoding="ascii")
     except OSError as error:
-        raise DeviceError(
+        raise ProcessError(
             f"cannot write the pid file {path}: {error.strerror}; make its directory writable"
         ) from None
     try:

@@ -10,7 +10,7 @@ import pwd
 from dataclasses import dataclass
 from typing import Final
 
-from nat64.device.errors import DeviceError
+from nat64.process.errors import ProcessError
 
 _PR_SET_KEEPCAPS: Final = 8
 _CAPABILITY_VERSION: Final = 0x20080522
@@ -38,7 +38,7 @@ class Identity:
 def look_up(user: str | None, group: str | None) -> Identity:
     """Find the ids of a user and a group, given by name or number; a user alone brings its own group.
 
-    Raises `DeviceError`.
+    Raises `ProcessError`.
     """
     user_id = group_id = None
     if user is not None:
@@ -46,13 +46,13 @@ def look_up(user: str | None, group: str | None) -> Identity:
             entry = pwd.getpwuid(int(user)) if user.isascii() and user.isdigit() else pwd.getpwnam(user)
             user_id, group_id = entry.pw_uid, entry.pw_gid
         except KeyError:
-            raise DeviceError(f"no user '{user}'; create it, or give -u another one") from None
+            raise ProcessError(f"no user '{user}'; create it, or give -u another one") from None
     if group is not None:
         try:
             found = grp.getgrgid(int(group)) if group.isascii() and group.isdigit() else grp.getgrnam(group)
             group_id = found.gr_gid
         except KeyError:
-            raise DeviceError(f"no group '{group}'; create it, or give -g another one") from None
+            raise ProcessError(f"no group '{group}'; create it, or give -g another one") from None
     if group_id is None:
         return Identity(None, None)
     name = pwd.getpwuid(user_id).pw_name if user_id is not None else None
@@ -64,7 +64,7 @@ def look_up(user: str | None, group: str | None) -> Identity:
 def become(identity: Identity, keep: Capability = Capability.NET_ADMIN) -> None:
     """Become `identity`, in all its groups, and keep one capability of root's.
 
-    Does nothing when we are that already. Raises `DeviceError`.
+    Does nothing when we are that already. Raises `ProcessError`.
     """
     user, group = identity.user, identity.group
     if user in {None, os.geteuid()} and group in {None, os.getegid()}:
@@ -79,7 +79,7 @@ def become(identity: Identity, keep: Capability = Capability.NET_ADMIN) -> None:
             os.setresuid(user, user, user)
             _keep_only(libc, 1 << keep)
     except OSError as error:
-        raise DeviceError(f"cannot change user and group: {error.strerror}; start as root") from None
+        raise ProcessError(f"cannot change user and group: {error.strerror}; start as root") from None
 
 
 def _keep_only(libc: ctypes.CDLL, capabilities: int) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nat64.control import readiness
+from nat64.process import readiness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

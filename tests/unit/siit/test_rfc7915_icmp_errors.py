@@ -7,8 +7,15 @@ from typing import Any
 
 import pytest
 from scapy.compat import raw
-from scapy.layers.inet import ICMP, IP, TCP, UDP
-from scapy.layers.inet6 import ICMPv6EchoReply, ICMPv6EchoRequest, ICMPv6Unknown, IPv6, IPv6ExtHdrFragment
+from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_LSRR
+from scapy.layers.inet6 import (
+    ICMPv6EchoReply,
+    ICMPv6EchoRequest,
+    ICMPv6Unknown,
+    IPv6,
+    IPv6ExtHdrFragment,
+    IPv6ExtHdrRouting,
+)
 from scapy.packet import Packet, Raw
 
 from nat64.addressing.prefix import Pref64
@@ -311,3 +318,21 @@ def test_errors_about_mapped_hosts(gateway: Gateway) -> None:
     sent = gateway.send_one(icmpv4(3, 3, 0, inner4, dst=MAPPED4))
     assert IPv6(sent).dst == MAPPED6
     assert sent[48:] == raw(IPv6(src=MAPPED6, dst=SERVER6) / UDP(sport=1, dport=2))
+
+
+def test_a_damaged_error_gets_no_fresh_checksum(gateway: Gateway) -> None:
+    for packet in (icmpv4(3, 3, 0, SENT4), icmpv6(1, 4, 0, CAME6)):
+        damaged = bytearray(raw(packet))
+        damaged[-1] ^= 1
+        gateway.drop(bytes(damaged), counters.ICMP_CHECKSUM)
+
+
+def test_rfc7915_4_1_an_error_with_an_unexpired_source_route_is_dropped(gateway: Gateway) -> None:
+    route = IPOption_LSRR(pointer=4, routers=["192.0.2.1"])
+    gateway.drop(icmpv4(3, 3, 0, SENT4, options=[route]), counters.SOURCE_ROUTE)
+
+
+def test_rfc7915_5_1_an_error_with_segments_left_is_dropped(gateway: Gateway) -> None:
+    routing = IPv6ExtHdrRouting(segleft=1, addresses=[SERVER6])
+    error = icmpv6(1, 4, 0, CAME6)
+    gateway.drop(IPv6(src=HOST, dst=SERVER6) / routing / error.payload, counters.ROUTING_HEADER)

@@ -196,6 +196,16 @@ def test_an_address_taken_from_a_host_is_not_used_for_it_again() -> None:
     assert sent.src == ".".join(map(str, lease.address))
 
 
+def test_an_address_taken_from_a_destination_is_not_used_for_it_again() -> None:
+    gateway = Gateway()
+    packet = ipv6(src=MAPPED6, dst=HOST) / UDP()
+    assert IP(gateway.send_one(packet)).dst == LEASED
+    later = 14 * 86400 + 1.0
+    assert len(gateway.pool.forget(later)) == 1
+    unreachable = IPv6(src=OWN6, dst=MAPPED6, hlim=64) / ICMPv6DestUnreach(code=3)
+    assert gateway.send_one(packet, now=later) == raw(unreachable / raw(packet))
+
+
 @pytest.mark.parametrize("address", ["fe80::1", "ff02::1", "::1", "::"])
 def test_rfc7915_5_1_illegal_sources_are_dropped_in_silence(gateway: Gateway, address: str) -> None:
     gateway.drop(ipv6(src=address) / UDP(), counters.NEVER_TRANSLATED)
@@ -244,6 +254,15 @@ def test_rfc7915_5_1_1_a_fragment_header_without_fragmentation(gateway: Gateway)
     over6 = raw(ipv6() / TCP(sport=1, dport=2) / b"x")[40:]
     sent = gateway.send_one(fragment(0, 0, 6, over6))
     assert sent == expected(sent, TCP(sport=1, dport=2) / b"x", id=0x1234, flags=0)
+
+
+def test_rfc7915_5_1_1_extension_headers_are_skipped_behind_it_too(gateway: Gateway) -> None:
+    payload = UDP(sport=1, dport=2) / b"data"
+    options = IPv6ExtHdrDestOpt(nh=17)
+    sent = gateway.send_one(ipv6() / IPv6ExtHdrFragment(id=0x123456, nh=60) / options / payload)
+    assert sent == expected(sent, payload, id=0x3456)
+    # Of a real fragment only the first would show what follows.
+    gateway.drop(ipv6() / IPv6ExtHdrFragment(m=1, nh=60) / options / raw(payload)[:8], counters.MALFORMED)
 
 
 def test_fragments_of_icmp_are_dropped(gateway: Gateway) -> None:

@@ -11,6 +11,7 @@ from scapy.layers.inet6 import (
     ICMPv6DestUnreach,
     ICMPv6EchoReply,
     ICMPv6EchoRequest,
+    ICMPv6ParamProblem,
     ICMPv6TimeExceeded,
     IPv6,
     IPv6ExtHdrFragment,
@@ -37,10 +38,24 @@ def test_echo_to_the_own_ipv4_address_is_answered(gateway: Gateway) -> None:
     )
 
 
-def test_other_packets_to_the_own_addresses_are_ignored(gateway: Gateway) -> None:
-    gateway.drop(IPv6(src=HOST, dst=OWN6) / UDP(), counters.SELF_OTHER)
+def test_tayga_other_protocols_to_the_own_addresses_are_refused(gateway: Gateway) -> None:
+    datagram = IPv6(src=HOST, dst=OWN6) / UDP()
+    refusal = IPv6(src=OWN6, dst=HOST, hlim=64) / ICMPv6ParamProblem(code=1, ptr=6)
+    assert gateway.send_one(datagram) == raw(refusal / raw(datagram))
+    datagram4 = IP(src=SERVER4, dst=OWN4) / UDP()
+    sent = gateway.send_one(datagram4)
+    refusal4 = IP(src=OWN4, dst=SERVER4, tos=0xC0, ttl=64, id=IP(sent).id) / ICMP(type=3, code=2)
+    assert sent == raw(refusal4 / raw(datagram4))
+    assert gateway.counts[counters.SELF_OTHER] == 2
+
+
+def test_nobody_is_made_to_echo_to_a_group(gateway: Gateway) -> None:
+    gateway.drop(IPv6(src="ff02::1", dst=OWN6) / ICMPv6EchoRequest(), counters.NEVER_TRANSLATED)
+    gateway.drop(IP(src="255.255.255.255", dst=OWN4) / ICMP(), counters.NEVER_TRANSLATED)
+
+
+def test_other_icmp_messages_to_the_own_addresses_are_ignored(gateway: Gateway) -> None:
     gateway.drop(IPv6(src=HOST, dst=OWN6) / ICMPv6EchoReply(), counters.SELF_OTHER)
-    gateway.drop(IP(src=SERVER4, dst=OWN4) / UDP(), counters.SELF_OTHER)
     gateway.drop(IP(src=SERVER4, dst=OWN4, flags="MF") / ICMP(), counters.SELF_OTHER)
     gateway.drop(
         IPv6(src=HOST, dst=OWN6) / IPv6ExtHdrFragment(nh=58) / ICMPv6EchoRequest(), counters.SELF_OTHER

@@ -13,6 +13,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING, Final
 
 from nat64.addressing.prefix import Pref64
+from nat64.addressing.special_purpose import may_translate_ipv6
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -87,6 +88,8 @@ def _restore_line(
         return str(error)
     if not (words[2].isascii() and words[2].isdigit() and 0 < len(words[2]) <= 12 and int(words[2])):
         return f"'{words[2]}' is not a time in Unix seconds"
+    if not may_translate_ipv6(host.packed) or any(host in other.network for other in prefixes):
+        return f"{host} is not the address of a host"
     if prefix is not None and prefix not in prefixes:
         return f"the prefix {prefix} is not configured"
     idle = max(0.0, unix_now - int(words[2]))

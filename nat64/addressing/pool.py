@@ -134,11 +134,17 @@ class DynamicPool:
         return None
 
     def forget(self, now: float) -> list[Lease]:
-        """End leases idle for `REMEMBERED_SECONDS`, some at a time, and return those that ended."""
+        """End leases idle for `REMEMBERED_SECONDS`, some at a time, and return those that ended.
+
+        Called once a second, this also keeps the longest-idle dormant lease at hand, for `assign` to take at once.
+        """
         ended: list[Lease] = []
         while len(ended) < _LOOKS_PER_CALL:
-            oldest = self._longest_idle(now, REMEMBERED_SECONDS)
+            oldest = self._longest_idle(now, ACTIVE_SECONDS)
             if oldest is None:
+                break
+            if now - oldest.last_use <= REMEMBERED_SECONDS:
+                self._file(oldest)
                 break
             self._end(oldest, "forgotten")
             ended.append(oldest)

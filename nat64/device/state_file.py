@@ -17,7 +17,7 @@ _MODE: Final = 0o640  # who has which address is nobody else's business
 class StateDirectory:
     """A directory held open, so that its files stay in reach after chroot(2) and when it is renamed.
 
-    Raises `DeviceError` when it cannot be opened or written to.
+    Raises `DeviceError` when it cannot be opened.
     """
 
     def __init__(self, path: Path) -> None:
@@ -41,7 +41,9 @@ class StateDirectory:
     def write(self, name: str, text: str) -> None:
         """Replace a file's content, durably. Raises `OSError`, and then the old content is still there."""
         temporary = f".{name}.new"
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _MODE, dir_fd=self._fd)
+        with contextlib.suppress(FileNotFoundError):  # what a crash left, perhaps as another user's
+            os.unlink(temporary, dir_fd=self._fd)
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE, dir_fd=self._fd)
         try:
             with open(fd, "w", encoding="utf-8") as file:  # noqa: PTH123 - opened by descriptor
                 file.write(text)

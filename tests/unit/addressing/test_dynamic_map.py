@@ -94,6 +94,8 @@ def test_dates_in_the_future_count_as_now() -> None:
         "192.168.255.17 2001:db8::1 1 64:ff9b::/95",
         "192.168.254.17 2001:db8::1 1",
         "192.168.255.0 2001:db8::1 1",
+        "192.168.255.17 ff02::1 1",
+        "192.168.255.17 64:ff9b::1 1",
     ],
 )
 def test_a_malformed_line_is_told_and_the_others_are_used(line: str) -> None:

@@ -37,6 +37,17 @@ def test_tayga_own_address_and_maps_are_kept_out() -> None:
     assert pool.assign(host(2), None, 0) is None
 
 
+def test_a_dormant_lease_is_found_at_once_among_many_that_were_used_since() -> None:
+    pool = DynamicPool(IPv4Network("192.168.240.0/20"))
+    leases = [taken(pool, number, number / 1000) for number in range(pool.size)]
+    for lease in leases[:-1]:
+        lease.last_use = ACTIVE_SECONDS
+    later = ACTIVE_SECONDS + 10.0
+    for second in range(64):
+        assert pool.forget(later + second) == []
+    assert taken(pool, 5000, later + 64).address == leases[-1].address
+
+
 def test_a_host_keeps_its_address() -> None:
     pool = DynamicPool(NETWORK)
     lease = taken(pool, 1, 0)

@@ -39,6 +39,14 @@ def test_a_failed_write_leaves_the_old_content(tmp_path: Path, monkeypatch: pyte
     assert [entry.name for entry in tmp_path.iterdir()] == ["leases"]
 
 
+def test_what_a_crash_left_is_no_hindrance(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    (tmp_path / ".leases.new").symlink_to(elsewhere)
+    StateDirectory(tmp_path).write("leases", "new")
+    assert (tmp_path / "leases").read_text() == "new"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["leases"]
+
+
 def test_content_is_on_disk_before_the_name_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The order that makes a crash at any moment harmless: write, fsync, rename, fsync of the directory."""
     steps: list[str] = []

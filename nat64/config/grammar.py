@@ -6,12 +6,13 @@ them all. A mistake is one line: ``file:line: what is wrong; what would be right
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 _TRUE: Final = frozenset({"yes", "true", "on", "1"})
 _FALSE: Final = frozenset({"no", "false", "off", "0"})
@@ -91,6 +92,16 @@ class Findings:
     def warn(self, place: Place, problem: str, remedy: str) -> None:
         """Record a warning."""
         self.warnings.append(Mistake(place, problem, remedy))
+
+    def refuse_unknown(self, directive: Directive, known: Iterable[str], later: Iterable[str]) -> None:
+        """Record that a keyword is none of the `known` ones; `later` are those that a later version will know."""
+        keyword = directive.keyword
+        if keyword in later:
+            self.refuse(directive.place, f"'{keyword}' is not supported by this version", "remove the line")
+            return
+        close = difflib.get_close_matches(keyword, known, n=1)
+        remedy = f"did you mean '{close[0]}'?" if close else f"known are: {' '.join(sorted(known))}"
+        self.refuse(directive.place, f"unknown directive '{keyword}'", remedy)
 
     def attempt(self, directive: Directive, read: Callable[[Directive], None]) -> None:
         """Run `read` on the directive; a `Refused` becomes a mistake at the directive's place."""

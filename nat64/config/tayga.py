@@ -8,7 +8,6 @@ set after their length (TAYGA accepts them and then never matches) and pools or 
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
 from ipaddress import IPv4Interface, IPv4Network, IPv6Address
 from pathlib import Path
@@ -138,7 +137,7 @@ class _Parser:
         for directive in directives(text, self.file, inline_comment=""):
             reader = readers.get(directive.keyword)
             if reader is None:
-                self._refuse_unknown(directive, readers)
+                self.findings.refuse_unknown(directive, readers, _LATER)
             else:
                 self.findings.attempt(directive, reader)
                 self.places.setdefault(directive.keyword, directive.place)
@@ -201,16 +200,6 @@ class _Parser:
         }
 
     # What the whole file says
-
-    def _refuse_unknown(self, directive: Directive, known: Mapping[str, object]) -> None:
-        keyword = directive.keyword
-        if keyword in _LATER:
-            problem = f"'{keyword}' is not supported by this version of nat64d"
-            self.findings.refuse(directive.place, problem, "remove the line")
-            return
-        close = difflib.get_close_matches(keyword, known, n=1)
-        remedy = f"did you mean '{close[0]}'?" if close else f"known are: {' '.join(sorted(known))}"
-        self.findings.refuse(directive.place, f"unknown directive '{keyword}'", remedy)
 
     def _check_presence(self) -> None:
         whole = Place(self.file, 0)

@@ -5,7 +5,6 @@ A file is read into one frozen `Dns64Config`; every mistake of the file is told 
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -79,8 +78,8 @@ class Dns64Config:
     """The very addresses to listen on; empty: `interfaces` decides."""
     interfaces: Interfaces | None = None
     """The interfaces to serve; ``None``: not said."""
-    allow_query: tuple[IPNetwork, ...] | None = None
-    """The networks that are answered; ``None``: not said."""
+    allow_query: tuple[IPNetwork, ...] = ()
+    """Networks that are answered, beside loopback and the networks connected to `interfaces`."""
     exclude: tuple[ipaddress.IPv6Network, ...] = (IPV4_MAPPED,)
     """AAAA records within these count as absent (RFC 6147 section 5.1.4)."""
     synthesize_on_failure: bool = True
@@ -116,7 +115,7 @@ class _Parser:
     prefixes: list[Pref64] = field(default_factory=list)
     listen: list[tuple[IPAddress, int | None, Place]] = field(default_factory=list)
     interfaces: Interfaces | None = None
-    allow_query: list[IPNetwork] | None = None
+    allow_query: list[IPNetwork] = field(default_factory=list)
     exclude: list[ipaddress.IPv6Network] = field(default_factory=lambda: [IPV4_MAPPED])
     # Directives that stand once: keyword -> value as read. A second one is told, and which of them counts.
     once: dict[str, int | str | None] = field(default_factory=dict)
@@ -127,7 +126,7 @@ class _Parser:
         for directive in directives(text, self.file, inline_comment="#;"):
             reader = readers.get(directive.keyword)
             if reader is None:
-                self._refuse_unknown(directive, readers)
+                self.findings.refuse_unknown(directive, readers, _LATER)
             else:
                 self.findings.attempt(directive, reader)
                 self.places.setdefault(directive.keyword, directive.place)
@@ -142,7 +141,7 @@ class _Parser:
             port=port,
             listen=listen,
             interfaces=self.interfaces,
-            allow_query=None if self.allow_query is None else tuple(self.allow_query),
+            allow_query=tuple(self.allow_query),
             exclude=tuple(self.exclude),
             synthesize_on_failure=self.once.get("on-aaaa-failure") != "servfail",
             retry=self._number("retry", DEFAULT_RETRY),
@@ -186,17 +185,6 @@ class _Parser:
             )
         self.once[directive.keyword] = value
 
-    def _refuse_unknown(self, directive: Directive, known: Mapping[str, object]) -> None:
-        keyword = directive.keyword
-        if keyword in _LATER:
-            self.findings.refuse(
-                directive.place, f"'{keyword}' is not supported by this version of dns64d", "remove the line"
-            )
-            return
-        close = difflib.get_close_matches(keyword, known, n=1)
-        remedy = f"did you mean '{close[0]}'?" if close else f"known are: {' '.join(sorted(known))}"
-        self.findings.refuse(directive.place, f"unknown directive '{keyword}'", remedy)
-
     def _endpoints(self, default_port: int) -> tuple[Endpoint, ...]:
         """Return where `listen` says to listen, each once; a wildcard leaves no room for its single addresses."""
         places: dict[Endpoint, Place] = {}
@@ -228,7 +216,7 @@ class _Parser:
                 "no prefix, so that no AAAA record is synthesized",
                 "say the translator's prefix, e.g.: prefix 64:ff9b::/96",
             )
-        if self.allow_query is None and self.interfaces is None:
+        if not self.allow_query and self.interfaces is None:
             self.findings.warn(
                 whole,
                 "neither interfaces nor allow-query is given, so that only this host itself is answered",
@@ -364,7 +352,7 @@ class _Parser:
                     f"'{network}' is the whole world, for whom this would be an open resolver",
                     "name your clients' networks",
                 )
-        self.allow_query = (self.allow_query or []) + networks
+        self.allow_query += networks
 
     def _read_exclude(self, directive: Directive) -> None:
         directive.count(1, None, "exclude IPV6-NETWORK...")

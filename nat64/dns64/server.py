@@ -120,11 +120,9 @@ class Server:
         log.info("no longer listening", extra={"at": str(binding)})
 
     async def _networks(self, config: Dns64Config) -> Sequence[IPNetwork]:
-        if config.allow_query is not None:
-            return config.allow_query
-        if config.interfaces is None:
-            return ()
-        return await self._networks_of(config.interfaces)
+        """Return the networks to answer: those of `allow-query`, and those connected to `interfaces`."""
+        connected = await self._networks_of(config.interfaces) if config.interfaces is not None else ()
+        return (*config.allow_query, *connected)
 
     async def _follow_interfaces(self) -> None:
         while True:

@@ -308,6 +308,13 @@ def test_outsiders_are_refused(network: Network) -> None:
         assert network.dig("v4.example", "AAAA", server=WAN6).data == [SYNTHESIZED]
 
 
+def test_allow_query_adds_to_the_networks_of_the_interfaces(network: Network) -> None:
+    with network.dns64d(f"{CONFIG}\nallow-query 3fff:0:77::/48\n") as daemon:
+        allowed = json.loads(daemon.status())["dns64d"]["allow_query"]
+
+    assert {"3fff:0:77::/48", "2001:db8:64:1::/64", "::1/128"} <= set(allowed)
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 def test_the_first_forwarders_death_stops_no_query_and_it_returns(
     network: Network, how: signal.Signals

@@ -123,7 +123,7 @@ def test_tayga_spellings_of_flags(word: str, expected: bool) -> None:
     ("line", "problem"),
     [
         ("dynamic-poll 10.0.0.0/8", "unknown directive 'dynamic-poll'; did you mean 'dynamic-pool'?"),
-        ("fast-path auto", "'fast-path' is not supported by this version of nat64d; remove the line"),
+        ("fast-path auto", "'fast-path' is not supported by this version; remove the line"),
         ("dynamic-pool 10.0.0.0", "'10.0.0.0' is not an IPv4 network with a length"),
         ("dynamic-pool 10.0.0.1/8", "'10.0.0.1/8' has bits set after its length; did you mean 10.0.0.0/8?"),
         ("dynamic-pool 10.0.0.0/32", "a pool cannot have the length 32"),

@@ -113,7 +113,6 @@ control-socket none
         "f",
     )
     assert list(map(str, config.listen)) == ["[2001:db8::1]:5300", "192.0.2.1:5301"]
-    assert config.allow_query is not None
     assert list(map(str, config.allow_query)) == [
         "::1/128",
         "2001:db8::/32",
@@ -167,7 +166,7 @@ frobnicate
         "dns64.conf:8: 'http' is not a valid port; give a number from 1 to 65535",
         "dns64.conf:9: 'retry' has 0 arguments; write: retry SECONDS",
         "dns64.conf:10: '192.0.2.1/24' has bits set after its length; did you mean 192.0.2.0/24?",
-        "dns64.conf:11: 'view' is not supported by this version of dns64d; remove the line",
+        "dns64.conf:11: 'view' is not supported by this version; remove the line",
         "dns64.conf:12: 'interfaces' has 0 arguments; write: interfaces NAME... (or: interfaces *)",
         "dns64.conf:13: 'stf' has 1 argument; write: stf",
         "dns64.conf:14: cannot listen on fe80::1; give a unicast address that is not link-local",
@@ -186,7 +185,7 @@ def test_a_missing_forwarder_is_a_mistake_that_says_what_to_write() -> None:
 @pytest.mark.parametrize("keyword", ["mapped", "domain", "workers", "cache-size", "metrics-listen", "view"])
 def test_directives_of_the_design_that_do_nothing_yet_are_refused(keyword: str) -> None:
     assert mistakes(f"{SOUND}{keyword} x") == [
-        f"dns64.conf:4: '{keyword}' is not supported by this version of dns64d; remove the line"
+        f"dns64.conf:4: '{keyword}' is not supported by this version; remove the line"
     ]
 
 

@@ -131,7 +131,7 @@ def lab() -> Callable[..., Lab]:
         service = Service(random_id=lambda: next(ids))
         parsed = parse(config, "dns64.conf")
         service.configure(parsed)
-        service.allow(parsed.allow_query or ())
+        service.allow(parsed.allow_query)
         return Lab(service, dict(zone or {}))
 
     return make

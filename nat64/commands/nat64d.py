@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -76,6 +77,7 @@ def _act(options: argparse.Namespace, config: NatConfig) -> int:
         configure_interface(config)
         return 0
 
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # one that comes early waits for its handler
     from nat64.commands import nat64d_service  # noqa: PLC0415 - `--check` does without
 
     return nat64d_service.run(

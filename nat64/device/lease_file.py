@@ -24,6 +24,9 @@ SAVE_CHANGES_EVERY: Final = 5.0
 SAVE_TIMES_EVERY: Final = 600.0
 """Seconds from one save to the next while only the times of last use change."""
 
+_CLOCK_STEP: Final = 60.0
+"""Seconds by which the clock of the saved times may drift before they are saved anew."""
+
 _SKIPPED_LINES_TOLD: Final = 10
 
 
@@ -32,8 +35,9 @@ class LeaseFile:
 
     def __init__(self, directory: StateDirectory) -> None:
         self._directory = directory
-        self._saved_revision = -1
+        self._saved: tuple[DynamicPool, int] | None = None  # which pool in which revision
         self._saved_at = float("-inf")
+        self._clock_ahead = 0.0  # of Unix time before the leases' clock, at the last save
 
     def load(self, pool: DynamicPool, prefixes: tuple[Pref64, ...], now: float) -> None:
         """Put the saved leases into the pool.
@@ -74,16 +78,22 @@ class LeaseFile:
         )
 
     def is_due(self, pool: DynamicPool, now: float) -> bool:
-        """Whether it is time to save."""
+        """Whether it is time to save.
+
+        A machine without a clock of its own starts in 1970; once it learns the time, leases saved with that date
+        would be taken for forgotten ones.
+        """
         age = now - self._saved_at
-        if pool.revision != self._saved_revision:
+        clock_stepped = abs(time.time() - now - self._clock_ahead) > _CLOCK_STEP
+        if clock_stepped or (pool, pool.revision) != self._saved:
             return age >= SAVE_CHANGES_EVERY
         return age >= SAVE_TIMES_EVERY
 
     def begin(self, pool: DynamicPool, now: float) -> list[Lease]:
         """Take down which leases a save will hold. The save itself may then run beside the packets."""
-        self._saved_revision = pool.revision
+        self._saved = pool, pool.revision
         self._saved_at = now
+        self._clock_ahead = time.time() - now
         return list(pool)
 
     def save(self, leases: Iterable[Lease], first_prefix: Pref64 | None, now: float) -> None:
@@ -93,7 +103,7 @@ class LeaseFile:
                 dynamic_map.FILE_NAME, dynamic_map.write(leases, first_prefix, now, time.time())
             )
         except OSError as error:
-            self._saved_revision = -1
+            self._saved = None
             log.error("cannot save the leases", extra={"file": self._path, "error": error.strerror})  # noqa: TRY400 - the reason is in the line, a traceback adds nothing
 
     @property

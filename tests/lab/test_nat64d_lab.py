@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ import pytest
 
 from tests.lab.gateway_network import (
     CLIENT,
+    COMMANDS,
     CONFIG,
     GATEWAY6,
     OWN4,
@@ -28,7 +30,6 @@ from tests.lab.gateway_network import (
 from tests.lab.namespaces import stop, wait_until
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterator
 
     from tests.lab.namespaces import Namespace
@@ -250,6 +251,19 @@ def test_a_lease_older_than_the_save_interval_survives_kill_9(network: GatewayNe
     assert network.lease() == before
 
 
+def test_leases_come_back_with_a_pool_that_a_reload_brings_back(network: GatewayNetwork) -> None:
+    network.ping()
+    before = network.lease()
+    saved = network.directory / "dynamic.map"
+    wait_until(lambda: saved.exists() and CLIENT in saved.read_text(), "the lease to be saved")
+    network.write_config(base=CONFIG.replace("dynamic-pool 192.168.240.0/20\n", ""))
+    network.ask("reload")
+    assert network.ask("status")["pool"] is None
+    network.write_config()
+    network.ask("reload")
+    assert network.lease() == before
+
+
 def test_a_persistent_tun_and_its_routes_survive_restarts(bare: GatewayNetwork) -> None:
     bare.command("--mktun")
     index = bare.gateway.run("cat", "/sys/class/net/nat64/ifindex").stdout
@@ -322,6 +336,18 @@ def test_reload_by_sighup_applies_routes(network: GatewayNetwork) -> None:
     network.daemon.send_signal(signal.SIGHUP)
     network.wait_for_log('msg="config reloaded"')
     assert "192.168.99.0/24" in network.gateway.run("ip", "route", "show", "dev", "nat64").stdout
+
+
+def test_a_sighup_while_it_starts_waits(bare: GatewayNetwork) -> None:
+    with bare.log.open("w") as log:
+        bare.daemon = bare.gateway.popen(
+            *(str(COMMANDS / "nat64d"), "-c", str(bare.config), "-n"), stdout=subprocess.DEVNULL, stderr=log
+        )
+    bare.wait_for_log("interface changed")
+    bare.daemon.send_signal(signal.SIGHUP)
+    bare.wait_for_log('msg="config reloaded"')
+    shown = bare.log.read_text()
+    assert shown.index("msg=translating") < shown.index('msg="config reloaded"')
 
 
 def test_a_broken_config_never_replaces_one_that_runs(network: GatewayNetwork) -> None:

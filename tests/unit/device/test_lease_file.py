@@ -39,16 +39,54 @@ def test_leases_are_loaded_as_they_were_saved(tmp_path: Path) -> None:
     assert lease.last_use == pytest.approx(40, abs=2)  # the file holds whole seconds
 
 
-def test_a_changed_pool_is_saved_after_5_seconds_an_unchanged_one_after_10_minutes(tmp_path: Path) -> None:
+class Clocks:
+    """A `LeaseFile` asked at moments of two clocks: `unix_ahead` is what Unix time is ahead of the leases' clock."""
+
+    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.leases = LeaseFile(StateDirectory(directory))
+        self.unix_ahead = 1_800_000_000.0
+        self._now = 0.0
+        monkeypatch.setattr("time.time", lambda: self._now + self.unix_ahead)
+
+    def is_due(self, pool: DynamicPool, now: float) -> bool:
+        self._now = now
+        return self.leases.is_due(pool, now)
+
+    def save(self, pool: DynamicPool, now: float) -> None:
+        self._now = now
+        save(self.leases, pool, now)
+
+
+@pytest.fixture
+def clocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clocks:
+    return Clocks(tmp_path, monkeypatch)
+
+
+def test_a_changed_pool_is_saved_after_5_seconds_an_unchanged_one_after_10_minutes(clocks: Clocks) -> None:
     pool = pool_with_lease()
-    leases = LeaseFile(StateDirectory(tmp_path))
-    assert leases.is_due(pool, 1000)
-    save(leases, pool, 1000)
-    assert not leases.is_due(pool, 1599)
-    assert leases.is_due(pool, 1600)
+    assert clocks.is_due(pool, 1000)
+    clocks.save(pool, 1000)
+    assert not clocks.is_due(pool, 1599)
+    assert clocks.is_due(pool, 1600)
     pool.assign(HOST[:-1] + b"\x06", None, 1001)
-    assert not leases.is_due(pool, 1004)
-    assert leases.is_due(pool, 1005)
+    assert not clocks.is_due(pool, 1004)
+    assert clocks.is_due(pool, 1005)
+
+
+def test_another_pool_of_the_same_revision_is_saved(clocks: Clocks) -> None:
+    clocks.save(pool_with_lease(), 1000)
+    assert clocks.is_due(pool_with_lease(), 1005)
+
+
+def test_leases_are_saved_anew_once_a_machine_that_started_in_1970_knows_the_time(clocks: Clocks) -> None:
+    pool = pool_with_lease()
+    clocks.unix_ahead = 0.0
+    clocks.save(pool, 1000)
+    clocks.unix_ahead = 1_800_000_000.0
+    assert not clocks.is_due(pool, 1004)
+    assert clocks.is_due(pool, 1005)
+    clocks.save(pool, 1005)
+    assert not clocks.is_due(pool, 1010)
 
 
 def test_a_save_that_fails_is_tried_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -25,8 +25,16 @@ def start(level: int = logging.INFO) -> None:
         mapping["at"] = "asctime"
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Logfmter(keys=keys, mapping=mapping))
+    handler.addFilter(_is_ours_or_grave)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # pyroute2 warns at its import that traffic control is limited under the units' ProcSubset=pid; it is not used.
-    logging.getLogger("pyroute2").setLevel(logging.ERROR)
+
+
+def _is_ours_or_grave(event: logging.LogRecord) -> bool:
+    """Leave out what pyroute2 says below an error.
+
+    It warns at its import that traffic control, which is not used, is limited under the units' ProcSubset=pid. A
+    level of its logger would be no help: the import sets that back.
+    """
+    return event.levelno >= logging.ERROR or not event.name.startswith("pyroute2")

@@ -40,6 +40,7 @@ def test_events_below_the_level_are_left_out(capsys: pytest.CaptureFixture[str])
 def test_what_pyroute2_warns_of_at_its_import_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     event_log.start()
 
+    logging.getLogger("pyroute2").setLevel(logging.NOTSET)  # as its import does
     logging.getLogger("pyroute2.netlink.rtnl.tcmsg.common").warning(
         "the tc subsystem functionality is limited"
     )

@@ -46,10 +46,11 @@ def test_members_carry_no_owner_time_or_path_of_the_builder(bundle: Path) -> Non
 
 @pytest.mark.parametrize("command", ["nat64d", "dns64d", "nat64ctl"])
 def test_each_command_runs_from_an_unpacked_bundle(bundle: Path, tmp_path: Path, command: str) -> None:
-    with tarfile.open(bundle) as archive:
-        archive.extractall(tmp_path / "unpacked", filter="data")
+    unpacked = tmp_path / "unpacked"
+    unpacked.mkdir()
+    subprocess.run(["tar", "--extract", "--file", bundle, "--directory", unpacked], check=True)
     link = tmp_path / command
-    link.symlink_to(tmp_path / "unpacked" / "bin" / command)
+    link.symlink_to(unpacked / "bin" / command)
 
     # -I, as the launcher's own first line says: the bundle must not see this environment's packages
     run = subprocess.run(

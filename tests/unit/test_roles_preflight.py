@@ -5,15 +5,18 @@ from __future__ import annotations
 import importlib.util
 import ipaddress
 import json
+import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -357,4 +360,57 @@ def test_the_look_at_a_host_answers_in_json() -> None:
         text=True,
         check=True,
     )
-    assert set(json.loads(asked.stdout)) == {"findings", "default_routes", "sysctl"}
+    assert set(json.loads(asked.stdout)) == {"findings", "default_routes", "sysctl", "ifupdown", "left_over"}
+
+
+# Of a unit that has run since second 1000 after boot, and has reloaded at 2000.
+STATES = {"ActiveEnter": 1_000_000_000, "StateChange": 2_000_000_000}
+
+
+@pytest.mark.parametrize("role", [nat64, dns64, resolver], ids=["nat64", "dns64", "resolver"])
+@pytest.mark.parametrize(
+    ("written", "state", "topics"),
+    [
+        (500, "active", []),
+        (1500, "active", ["unit changed"]),
+        (2500, "active", ["unit changed", "config changed"]),
+        (2500, "inactive", []),
+    ],
+)
+def test_what_an_interrupted_run_did_not_come_to_is_taken_up(
+    *,
+    role: ModuleType,
+    written: float,
+    state: str,
+    topics: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    boot = time.time() - time.monotonic()
+    os.utime(file, (boot + written, boot + written))
+
+    def show(*command: str) -> str:
+        (moment,) = (since for since in STATES if f"--property={since}TimestampMonotonic" in command)
+        return f"ActiveState={state}\n{moment}TimestampMonotonic={STATES[moment]}\n"
+
+    monkeypatch.setattr(role, "_output", show)
+    applied = [
+        {"topic": f"{kind} changed", "unit": "a.service", "since": since, "files": [str(file), "/nowhere"]}
+        for kind, since in (("unit", "ActiveEnter"), ("config", "StateChange"))
+    ]
+    assert role.left_over(applied) == topics
+
+
+@pytest.mark.parametrize("role", ["nat64", "dns64", "resolver"])
+def test_every_topic_that_may_be_left_over_has_a_handler(role: str) -> None:
+    yaml = YAML(typ="safe")
+    wanted = yaml.load(PROJECT / "roles" / role / "vars/main.yml")[f"__{role}_wanted"]
+    handlers = yaml.load(PROJECT / "roles" / role / "handlers/main.yml")
+    heard = {
+        topic
+        for each in handlers
+        for topic in ([each["listen"]] if isinstance(each["listen"], str) else each["listen"])
+    }
+    assert {entry["topic"] for entry in wanted["applied"]} <= heard

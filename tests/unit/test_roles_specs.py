@@ -136,8 +136,9 @@ def test_the_readme_is_up_to_date(role: str, document_variables: ModuleType) -> 
 
 @pytest.mark.parametrize("role", NAMES)
 def test_the_handlers_are_reached_by_topic(role: str) -> None:
-    for handler in load(ROLES / role / "handlers" / "main.yml"):
-        assert handler["listen"], handler["name"]
+    for file in (ROLES / role).glob("handlers/*.yml"):
+        for handler in load(file):
+            assert handler["listen"], handler["name"]
 
 
 @pytest.mark.parametrize("inventory", ["example", "lab"])

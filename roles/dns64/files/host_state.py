@@ -2,17 +2,20 @@
 """Look at a host before the DNS64 server is set up on it, and say what stands in the way.
 
 The role feeds this file to the host's own Python (``python3 - JSON``). It changes nothing, and prints JSON:
-``findings``, each of which names the variable and the remedy; empty when nothing stands in the way.
+``findings``, each of which names the variable and the remedy; empty when nothing stands in the way; and ``left_over``,
+the topics of handlers that an earlier run did not come to.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import json
+import os
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import Any
 
 PREFIX_LENGTHS = (32, 40, 48, 56, 64, 96)
@@ -31,6 +34,7 @@ class Wanted:
     port: int
     prefixes: list[str]
     forwarders: list[dict[str, Any]]
+    applied: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -192,13 +196,33 @@ def _output(*command: str) -> str:
     return subprocess.run(command, check=False, capture_output=True, text=True).stdout  # noqa: S603 - fixed words
 
 
+def left_over(applied: list[dict[str, Any]]) -> list[str]:
+    """Name the handlers' topics whose files are newer than what their running unit has taken from them.
+
+    A run that failed or was cut short wrote those files and did not come to its handlers.
+    """
+    boot = time.time() - time.monotonic()
+    found: list[str] = []
+    for entry in applied:
+        moment = f"{entry['since']}TimestampMonotonic"
+        shown = _output("systemctl", "show", "--property=ActiveState", f"--property={moment}", entry["unit"])
+        state = dict(line.split("=", 1) for line in shown.splitlines())
+        written = [os.lstat(file).st_mtime for file in entry["files"] if os.path.lexists(file)]
+        if state.get("ActiveState") == "active" and max(written, default=0) > boot + int(state[moment]) / 1e6:
+            found.append(entry["topic"])
+    return found
+
+
 def report(wanted: Wanted) -> dict[str, list[str]]:
     """Look at the host and say what stands in the way."""
     try:
         host = look()
     except FileNotFoundError as missing:
-        return {"findings": [f"the command '{missing.filename}' is missing; install iproute2"]}
-    return {"findings": findings(wanted, host)}
+        return {
+            "findings": [f"the command '{missing.filename}' is missing; install iproute2"],
+            "left_over": [],
+        }
+    return {"findings": findings(wanted, host), "left_over": left_over(wanted.applied)}
 
 
 if __name__ == "__main__":

@@ -9,17 +9,23 @@ The role feeds this file to the host's own Python (``python3 - JSON``). It chang
     The default routes that forwarding must leave as they are, one line each.
 ``sysctl``
     Kernel settings: ``wanted`` in the order they must be made, ``before`` what they were before this role, and
-    whether the kernel ``differs`` from what is wanted.
+    whether the kernel ``differs`` from what is wanted; and the ``uplinks`` whose accept_ra is among them.
+``ifupdown``
+    Whether there are ifupdown's hooks, which must keep accept_ra on those uplinks.
+``left_over``
+    The topics of handlers that an earlier run did not come to.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import json
+import os
 import re
 import stat
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -37,6 +43,7 @@ T = TypeVar("T")
 
 TUN = Path("/dev/net/tun")
 SYSCTLS = Path("/proc/sys")
+IFUPDOWN_HOOKS = Path("/etc/network/if-up.d")
 # Routes that clash with nothing: the kernel's own belong to addresses, and nat64d marks its own with this number,
 # which may still lead to a device that is about to get another name.
 HARMLESS_PROTOCOLS = frozenset({"kernel", "64"})
@@ -67,6 +74,7 @@ class Wanted:
     ra_uplinks: list[str] = field(default_factory=list)
     sysctl_file: str = ""
     before_file: str = ""
+    applied: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -308,8 +316,11 @@ def look() -> Host:
 
 
 def _ip(*words: str) -> Any:  # noqa: ANN401 - JSON
-    shown = subprocess.run(["ip", "-json", *words], check=True, capture_output=True, text=True)  # noqa: S603, S607 - fixed words; where ip stands differs between distributions
-    return json.loads(shown.stdout or "[]")
+    return json.loads(_output("ip", "-json", *words) or "[]")
+
+
+def _output(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603 - the role's words
 
 
 def live(keys: list[str]) -> dict[str, str]:
@@ -319,6 +330,23 @@ def live(keys: list[str]) -> dict[str, str]:
 
 def _text(path: str) -> str:
     return Path(path).read_text(encoding="utf-8") if path and Path(path).exists() else ""
+
+
+def left_over(applied: list[dict[str, Any]]) -> list[str]:
+    """Name the handlers' topics whose files are newer than what their running unit has taken from them.
+
+    A run that failed or was cut short wrote those files and did not come to its handlers.
+    """
+    boot = time.time() - time.monotonic()
+    found: list[str] = []
+    for entry in applied:
+        moment = f"{entry['since']}TimestampMonotonic"
+        shown = _output("systemctl", "show", "--property=ActiveState", f"--property={moment}", entry["unit"])
+        state = dict(line.split("=", 1) for line in shown.splitlines())
+        written = [os.lstat(file).st_mtime for file in entry["files"] if os.path.lexists(file)]
+        if state.get("ActiveState") == "active" and max(written, default=0) > boot + int(state[moment]) / 1e6:
+            found.append(entry["topic"])
+    return found
 
 
 def report(wanted: Wanted) -> dict[str, Any]:
@@ -348,7 +376,10 @@ def report(wanted: Wanted) -> dict[str, Any]:
             "wanted": settings,
             "before": {**before, **recorded(_text(wanted.before_file))},
             "differs": any(settings[key] != value for key, value in now.items()),
+            "uplinks": uplinks,
         },
+        "ifupdown": IFUPDOWN_HOOKS.is_dir(),
+        "left_over": left_over(wanted.applied),
     }
 
 

@@ -2,17 +2,20 @@
 """Look at a host before the resolver is set up on it, and say what stands in the way.
 
 The role feeds this file to the host's own Python (``python3 - JSON``). It changes nothing, and prints JSON:
-``findings``, each of which names the variable and the remedy, and ``installed``, whether BIND is there.
+``findings``, each of which names the variable and the remedy, ``installed``, whether BIND is there, and ``left_over``,
+the topics of handlers that an earlier run did not come to.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import json
+import os
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,7 @@ class Wanted:
     binary: str
     unit: str
     drop_in: str
+    applied: list[dict[str, Any]] = field(default_factory=list)
 
 
 def findings(wanted: Wanted, listening: str, unit: str) -> list[str]:
@@ -56,14 +60,39 @@ def findings(wanted: Wanted, listening: str, unit: str) -> list[str]:
     return found
 
 
+def left_over(applied: list[dict[str, Any]]) -> list[str]:
+    """Name the handlers' topics whose files are newer than what their running unit has taken from them.
+
+    A run that failed or was cut short wrote those files and did not come to its handlers.
+    """
+    boot = time.time() - time.monotonic()
+    found: list[str] = []
+    for entry in applied:
+        moment = f"{entry['since']}TimestampMonotonic"
+        shown = _output("systemctl", "show", "--property=ActiveState", f"--property={moment}", entry["unit"])
+        state = dict(line.split("=", 1) for line in shown.splitlines())
+        written = [os.lstat(file).st_mtime for file in entry["files"] if os.path.lexists(file)]
+        if state.get("ActiveState") == "active" and max(written, default=0) > boot + int(state[moment]) / 1e6:
+            found.append(entry["topic"])
+    return found
+
+
 def report(wanted: Wanted) -> dict[str, Any]:
     """Look at the host and put together what the role needs to know."""
     try:
         listening = _output("ss", "-H", "-tulnp", f"sport = :{wanted.port}")
     except FileNotFoundError:
-        return {"findings": ["the command 'ss' is missing; install iproute2"], "installed": False}
+        return {
+            "findings": ["the command 'ss' is missing; install iproute2"],
+            "installed": False,
+            "left_over": [],
+        }
     unit = _output("systemctl", "show", "--property=ActiveState", "--property=DropInPaths", wanted.unit)
-    return {"findings": findings(wanted, listening, unit), "installed": Path(wanted.binary).exists()}
+    return {
+        "findings": findings(wanted, listening, unit),
+        "installed": Path(wanted.binary).exists(),
+        "left_over": left_over(wanted.applied),
+    }
 
 
 def _output(*command: str) -> str:

@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scapy.compat import raw
 from scapy.layers.inet import ICMP, IP, TCP, UDP
-from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
+from scapy.layers.inet6 import ICMPv6EchoRequest, ICMPv6Unknown, IPv6
+from scapy.utils import checksum as scapy_checksum
 
+from nat64.siit import counters
 from nat64.siit.settings import UdpZeroChecksum
 from tests.unit.siit.conftest import HOST, LEASED, OWN4, OWN6, SERVER4, SERVER6, Gateway
 
@@ -45,13 +47,32 @@ def test_no_packet_raises_and_what_is_sent_has_right_lengths(
 ) -> None:
     gateway = Gateway(udp_zero_checksum=mode)
     for packet in packets:
-        for sent in gateway.send(packet):
-            if sent[0] >> 4 == 4:
-                assert int.from_bytes(sent[2:4], "big") == len(sent)
-                assert IP(sent).chksum == IP(raw(IP(sent[:20], chksum=None))).chksum
-            else:
-                assert sent[0] >> 4 == 6
-                assert int.from_bytes(sent[4:6], "big") + 40 == len(sent)
+        check_lengths(gateway.send(packet))
+
+
+def check_lengths(packets: list[bytes]) -> None:
+    for sent in packets:
+        if sent[0] >> 4 == 4:
+            assert int.from_bytes(sent[2:4], "big") == len(sent)
+            assert IP(sent).chksum == IP(raw(IP(sent[:20], chksum=None))).chksum
+        else:
+            assert sent[0] >> 4 == 6
+            assert int.from_bytes(sent[4:6], "big") + 40 == len(sent)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.sampled_from([1, 2, 3, 4, 11, 12]), st.integers(0, 15), st.binary(min_size=4, max_size=4), shaped(0)
+)
+def test_no_packet_inside_an_error_raises(icmp_type: int, code: int, rest: bytes, inner: bytes) -> None:
+    gateway = Gateway()
+    message = rest + inner
+    unsummed = bytes((icmp_type, code, 0, 0)) + message
+    number = scapy_checksum(unsummed).to_bytes(2, "big")
+    check_lengths(gateway.send(IP(src=SERVER4, dst=LEASED, proto=1) / (unsummed[:2] + number + message)))
+    error6 = IPv6(src=HOST, dst=SERVER6) / ICMPv6Unknown(type=icmp_type, code=code, msgbody=message)
+    check_lengths(gateway.send(error6))
+    assert gateway.counts[counters.ICMP_CHECKSUM] == 0
 
 
 TRANSPORT = st.one_of(

@@ -241,6 +241,9 @@ def test_nothing_stands_in_the_way_of_a_named_lan() -> None:
         ({"forwarders": [{"address": "ns.example"}]}, "dns64_forwarders"),
         ({"forwarders": [{"address": "::1"}]}, "dns64_forwarders"),
         ({"listen": [{"address": "lan0"}]}, "dns64_listen"),
+        ({"listen": [{"address": "2001:db8::53", "port": 65536}]}, "dns64_listen"),
+        ({"forwarders": [{"address": "192.0.2.53", "port": -1}]}, "dns64_forwarders"),
+        ({"port": 70000}, "dns64_port"),
     ],
 )
 def test_a_bad_dns64_value_is_told_with_its_variable(wanted: dict[str, Any], variable: str) -> None:
@@ -310,6 +313,11 @@ def test_the_resolvers_port_may_be_held_by_bind_alone() -> None:
 def test_a_forwarder_that_is_no_address_is_told() -> None:
     (finding,) = resolver_findings(forwarders=[{"address": "192.0.2.53"}, {"address": "ns.example"}])
     assert "ns.example" in finding
+
+
+def test_a_port_that_there_is_not_is_told() -> None:
+    found = resolver_findings(port=0, forwarders=[{"address": "192.0.2.53", "port": 65536}])
+    assert [finding.partition(":")[0] for finding in found] == ["resolver_port", "resolver_forwarders"]
 
 
 # RFC 6052 section 2.4, table 2.

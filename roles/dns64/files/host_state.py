@@ -87,6 +87,7 @@ def findings(wanted: Wanted, host: Host) -> list[str]:
     found += _forwarder_findings(wanted)
     for endpoint in wanted.listen:
         found += _address_findings("dns64_listen", endpoint)
+    found += _number_findings("dns64_port", wanted.port)
     if not found:
         found += _port_findings(sockets(wanted), host.listening)
     return found
@@ -113,12 +114,18 @@ def _prefix_findings(word: str) -> list[str]:
 
 def _address_findings(variable: str, endpoint: dict[str, Any]) -> list[str]:
     try:
-        ipaddress.ip_address(endpoint["address"])
+        ipaddress.ip_address(str(endpoint["address"]))
     except ValueError:
         return [
             f"{variable}: '{endpoint['address']}' is not an IP address; write it as 192.0.2.53 or 2001:db8::53"
         ]
-    return []
+    return _number_findings(variable, endpoint.get("port") or 53)
+
+
+def _number_findings(variable: str, port: int | str) -> list[str]:
+    if 1 <= int(port) <= 65535:
+        return []
+    return [f"{variable}: there is no port {port}; choose one from 1 to 65535"]
 
 
 def _forwarder_findings(wanted: Wanted) -> list[str]:

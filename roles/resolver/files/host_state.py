@@ -49,9 +49,17 @@ def findings(wanted: Wanted, listening: str, unit: str) -> list[str]:
             f"resolver_mode: {wanted.unit} runs here with a config of its own, which this role would take from it;"
             " set resolver_mode to none, and name that server in dns64_forwarders"
         )
+    found += [
+        f"{variable}: there is no port {port}; choose one from 1 to 65535"
+        for variable, port in (
+            ("resolver_port", wanted.port),
+            *(("resolver_forwarders", forwarder.get("port") or 53) for forwarder in wanted.forwarders),
+        )
+        if not 1 <= int(port) <= 65535
+    ]
     for forwarder in wanted.forwarders:
         try:
-            ipaddress.ip_address(forwarder["address"])
+            ipaddress.ip_address(str(forwarder["address"]))
         except ValueError:
             found.append(
                 f"resolver_forwarders: '{forwarder['address']}' is not an IP address; write it as 192.0.2.53 or"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from nat64 import __version__
-from nat64.config import tayga
+from nat64.commands.nat64d_config import read_config
 from nat64.config.grammar import ConfigError
 from nat64.process.errors import ProcessError
 
@@ -49,16 +48,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ProcessError as error:
         print(f"nat64d: {error}", file=sys.stderr)
         return REFUSED
-
-
-def read_config(path: Path, name: str | None = None) -> NatConfig:
-    """Read the config with what the environment adds to it. Raises `ConfigError` and `OSError`."""
-    return tayga.read(path, name, state_directory=os.environ.get("STATE_DIRECTORY"))
-
-
-def unreadable(path: Path, error: OSError) -> str:
-    """Return the line that tells why the config cannot be read."""
-    return f"{path}: cannot be read: {error.strerror}; see its name, owner and mode (-c FILE gives another)"
 
 
 def _act(options: argparse.Namespace, config: NatConfig) -> int:

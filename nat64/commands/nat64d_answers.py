@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING
 
 from nat64 import __version__
-from nat64.commands.nat64d import read_config, unreadable
+from nat64.commands.nat64d_config import read_config, unreadable
 from nat64.config.grammar import ConfigError
 from nat64.control.protocol import Access, Command, CommandFailed, Result
 

@@ -19,7 +19,7 @@ from nat64.addressing.address_map import AddressMap
 from nat64.addressing.eamt import Eamt
 from nat64.addressing.pool import DynamicPool, Lease
 from nat64.commands import nat64d_answers
-from nat64.commands.nat64d import read_config, unreadable
+from nat64.commands.nat64d_config import read_config, unreadable
 from nat64.config import tayga
 from nat64.config.grammar import ConfigError
 from nat64.control.protocol import CommandFailed

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nat64.addressing.address_map import AddressMap
     from nat64.siit.ipv4_header import IPv4Header
     from nat64.siit.settings import Settings
-    from nat64.siit.translator import Packets
+    from nat64.siit.verdicts import Packets
 
 _LONGER_BY: Final = ipv6_header.LENGTH - ipv4_header.LENGTH
 _FRAGMENTED: Final = ipv4_header.MORE_FRAGMENTS | ipv4_header.OFFSET

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nat64.addressing.address_map import AddressMap
     from nat64.siit.ipv6_header import IPv6Header
     from nat64.siit.settings import Settings
-    from nat64.siit.translator import Packets
+    from nat64.siit.verdicts import Packets
 
 _SMALL: Final = ipv6_header.MINIMUM_MTU - 20
 _UNMAPPABLE: Final = {

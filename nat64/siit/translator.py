@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from nat64.addressing.special_purpose import may_translate_ipv4, may_translate_ipv6
 from nat64.siit import (
@@ -24,11 +24,7 @@ if TYPE_CHECKING:
 
     from nat64.addressing.address_map import AddressMap
     from nat64.siit.settings import Settings
-
-Packet: TypeAlias = "tuple[bytes, memoryview]"
-"""A packet to send: its beginning, freshly made, and the rest, still in the received packet's buffer."""
-
-Packets: TypeAlias = "tuple[Packet, ...]"
+    from nat64.siit.verdicts import Packets
 
 
 class Translator:

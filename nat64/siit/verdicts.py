@@ -1,6 +1,13 @@
-"""How a packet's translation can end without a translated packet."""
+"""What becomes of a packet: the packets to send for it, or that it is dropped, in silence or not."""
 
 from __future__ import annotations
+
+from typing import TypeAlias
+
+Packet: TypeAlias = "tuple[bytes, memoryview]"
+"""A packet to send: its beginning, freshly made, and the rest, still in the received packet's buffer."""
+
+Packets: TypeAlias = "tuple[Packet, ...]"
 
 
 class Discard(Exception):  # noqa: N818 - a verdict on a packet, not a fault of the program

@@ -13,7 +13,7 @@ from nat64.device.forwarding import BURST, INTERNAL_ERROR, WRITE_FAILED, Forward
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nat64.siit.translator import Packets, Translator
+    from nat64.siit.verdicts import Packets, Translator
 
 Pair = tuple[socket.socket, socket.socket]
 

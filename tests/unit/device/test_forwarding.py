@@ -13,7 +13,8 @@ from nat64.device.forwarding import BURST, INTERNAL_ERROR, WRITE_FAILED, Forward
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nat64.siit.verdicts import Packets, Translator
+    from nat64.siit.translator import Translator
+    from nat64.siit.verdicts import Packets
 
 Pair = tuple[socket.socket, socket.socket]
 

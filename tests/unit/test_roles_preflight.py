@@ -240,6 +240,7 @@ def test_nothing_stands_in_the_way_of_a_named_lan() -> None:
         ({"forwarders": []}, "dns64_forwarders"),
         ({"forwarders": [{"address": "ns.example"}]}, "dns64_forwarders"),
         ({"forwarders": [{"address": "::1"}]}, "dns64_forwarders"),
+        ({"forwarders": [{"address": "::1", "port": "53"}]}, "dns64_forwarders"),
         ({"listen": [{"address": "lan0"}]}, "dns64_listen"),
         ({"listen": [{"address": "2001:db8::53", "port": 65536}]}, "dns64_listen"),
         ({"forwarders": [{"address": "192.0.2.53", "port": -1}]}, "dns64_forwarders"),

@@ -139,7 +139,7 @@ def _forwarder_findings(wanted: Wanted) -> list[str]:
             found += mistakes
             continue
         address = ipaddress.ip_address(forwarder["address"])
-        asked = Socket(str(address), forwarder.get("port") or 53, device="lo")
+        asked = Socket(str(address), int(forwarder.get("port") or 53), device="lo")
         if address.is_loopback and any(socket.keeps_out(asked) for socket in own):
             found.append(
                 f"dns64_forwarders: {address} port {asked.port} is this server itself; name the server behind it"
@@ -151,7 +151,8 @@ def sockets(wanted: Wanted) -> list[Socket]:
     """Return where dns64d will listen with the config that the role writes."""
     if wanted.listen:
         return [
-            Socket(endpoint["address"], endpoint.get("port") or wanted.port) for endpoint in wanted.listen
+            Socket(endpoint["address"], int(endpoint.get("port") or wanted.port))
+            for endpoint in wanted.listen
         ]
     if not wanted.interfaces or {"*", "all"} & set(wanted.interfaces):
         return [Socket(wildcard, wanted.port) for wildcard in ANY]

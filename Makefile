@@ -79,6 +79,7 @@ unit: setup-dev bundle
 ## The real daemons in network namespaces (root)
 .PHONY: lab
 lab: setup-dev
+	@[ "$$(id -u)" -eq 0 ] || { echo "make lab needs root: it makes network namespaces" >&2; exit 1; }
 	$(BIN)/pytest tests/lab
 
 ## The whole gateway on a booted Debian: converge, idempotence, verify, restarts and a reboot (root)

@@ -104,7 +104,6 @@ class Nat64d:
         self.invocation = invocation
         self.device = config.tun_device
         self._descriptor = descriptor
-        self._directory = directory
         self._detached = detached
         self.started = time.time()
         self._ending = asyncio.Event()

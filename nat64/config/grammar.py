@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 _TRUE: Final = frozenset({"yes", "true", "on", "1"})
 _FALSE: Final = frozenset({"no", "false", "off", "0"})
@@ -93,8 +93,27 @@ class Findings:
         """Record a warning."""
         self.warnings.append(Mistake(place, problem, remedy))
 
-    def refuse_unknown(self, directive: Directive, known: Iterable[str], later: Iterable[str]) -> None:
-        """Record that a keyword is none of the `known` ones; `later` are those that a later version will know."""
+    def read_each(
+        self,
+        found: Iterable[Directive],
+        readers: Mapping[str, Callable[[Directive], None]],
+        later: Iterable[str],
+        places: dict[str, Place],
+    ) -> None:
+        """Give each directive to the reader of its keyword, and note in `places` where a keyword stood first.
+
+        A reader thus finds its own keyword in `places` only when it stands there a second time. A keyword that
+        has no reader becomes a mistake; `later` are those that a later version will know.
+        """
+        for directive in found:
+            reader = readers.get(directive.keyword)
+            if reader is None:
+                self._refuse_unknown(directive, readers, later)
+            else:
+                self.attempt(directive, reader)
+                places.setdefault(directive.keyword, directive.place)
+
+    def _refuse_unknown(self, directive: Directive, known: Iterable[str], later: Iterable[str]) -> None:
         keyword = directive.keyword
         if keyword in later:
             self.refuse(directive.place, f"'{keyword}' is not supported by this version", "remove the line")

@@ -134,14 +134,8 @@ class _Parser:
     control_socket: Path | None = DEFAULT_CONTROL_SOCKET
 
     def parse(self, text: str) -> NatConfig:
-        readers = self._readers()
-        for directive in directives(text, self.file, inline_comment=""):
-            reader = readers.get(directive.keyword)
-            if reader is None:
-                self.findings.refuse_unknown(directive, readers, _LATER)
-            else:
-                self.findings.attempt(directive, reader)
-                self.places.setdefault(directive.keyword, directive.place)
+        found = directives(text, self.file, inline_comment="")
+        self.findings.read_each(found, self._readers(), _LATER, self.places)
         self._find_data_dir()
         map_file = self._read_map_file()
         self._check_presence()

@@ -122,14 +122,8 @@ class _Parser:
     places: dict[str, Place] = field(default_factory=dict)
 
     def parse(self, text: str, port: int | None) -> Dns64Config:
-        readers = self._readers()
-        for directive in directives(text, self.file, inline_comment="#;"):
-            reader = readers.get(directive.keyword)
-            if reader is None:
-                self.findings.refuse_unknown(directive, readers, _LATER)
-            else:
-                self.findings.attempt(directive, reader)
-                self.places.setdefault(directive.keyword, directive.place)
+        found = directives(text, self.file, inline_comment="#;")
+        self.findings.read_each(found, self._readers(), _LATER, self.places)
         port = port or self._number("port", DNS_PORT)
         listen = self._endpoints(port)
         self._check_whole()

@@ -29,7 +29,7 @@ clean-cache: setup
 .PHONY: setup
 setup: $(VENV)/.ready
 
-$(VENV)/.ready: pyproject.toml packaging/setup lab/requirements-debian.txt
+$(VENV)/.ready: pyproject.toml packaging/setup packaging/lay_collections.py lab/requirements-debian.txt
 	@packaging/setup ansible build
 	@touch $@
 
@@ -37,7 +37,7 @@ $(VENV)/.ready: pyproject.toml packaging/setup lab/requirements-debian.txt
 .PHONY: setup-dev
 setup-dev: $(VENV)/.ready-dev
 
-$(VENV)/.ready-dev: pyproject.toml packaging/setup lab/requirements-debian.txt
+$(VENV)/.ready-dev: pyproject.toml packaging/setup packaging/lay_collections.py lab/requirements-debian.txt
 	@packaging/setup dev
 	@touch $(VENV)/.ready $@
 

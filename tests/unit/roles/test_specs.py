@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 ROLES = PROJECT / "roles"
 NAMES = sorted(specs.parent.parent.name for specs in ROLES.glob("*/meta/argument_specs.yml"))
 TYPES: dict[str, type | tuple[type, ...]] = {

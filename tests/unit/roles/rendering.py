@@ -1,0 +1,56 @@
+"""Rendering of the roles' templates by Ansible itself, with a role's own defaults and variables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ansible.parsing.dataloader import DataLoader  # type: ignore[import-untyped]
+from ansible.plugins.loader import init_plugin_loader  # type: ignore[import-untyped]
+from ansible.template import Templar, trust_as_template  # type: ignore[import-untyped]
+
+init_plugin_loader([])
+
+PROJECT = Path(__file__).parents[3]
+TEMPLATES = sorted(path.relative_to(PROJECT / "templates") for path in (PROJECT / "templates").glob("*/*.j2"))
+UNITS = [path for path in TEMPLATES if path.name.endswith(".service.j2")]
+INIT_SCRIPTS = [path for path in TEMPLATES if path.name.endswith(".openrc.j2")]
+
+FACTS: dict[str, Any] = {
+    "ansible_managed": "Ansible managed",
+    "ansible_check_mode": False,
+    "ansible_facts": {"default_ipv4": {"interface": "eth0"}},
+    "inventory_hostname": "gateway.example",
+    "__nat64_host": {
+        "sysctl": {
+            "wanted": {"net/ipv6/conf/eth0/accept_ra": "2", "net/ipv6/conf/all/forwarding": "1"},
+            "uplinks": ["eth0"],
+        }
+    },
+    "dns64_interfaces": ["lan0"],
+    "nat44_lan_interfaces": ["lan0"],
+}
+
+
+def render(template: Path | str, family: str | None = None, **variables: object) -> str:
+    """Render a template as on an OS of `family`, with its role's defaults and variables, the facts above, and `variables`.
+
+    Without `family` an OpenRC script is rendered for Alpine, and all else for Debian.
+    """
+    template = Path(template)
+    openrc = ".openrc" in template.name or ".confd" in template.name
+    family = family or ("Alpine" if openrc else "Debian")
+    init = "openrc" if openrc or family != "Debian" else "systemd"
+    role = PROJECT / "roles" / template.parts[0]
+    loader = DataLoader()
+    found: dict[str, Any] = {}
+    shared = [PROJECT / "roles/platform/vars" / name for name in ("main.yml", f"{family}.yml", f"{init}.yml")]
+    own = [role / name for name in ("defaults/main.yml", *(f"vars/{x}.yml" for x in ("main", family, init)))]
+    for file in (*shared, *own):
+        if file.exists():
+            found |= loader.load_from_file(str(file), trusted_as_template=True) or {}
+    facts = {"platform_os": family.lower(), "platform_init": init}
+    templar = Templar(loader, found | FACTS | facts | {"role_path": str(role)} | variables)
+    path = PROJECT / "templates" / template
+    lookup = trust_as_template(f"{{{{ lookup('ansible.builtin.template', '{path}') }}}}")
+    return str(templar.template(lookup))

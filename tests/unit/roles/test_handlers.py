@@ -1,0 +1,23 @@
+"""What an interrupted run left over is taken up by a handler that there is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+PROJECT = Path(__file__).parents[3]
+
+
+@pytest.mark.parametrize("role", ["nat64", "dns64", "resolver"])
+def test_every_topic_that_may_be_left_over_has_a_handler(role: str) -> None:
+    yaml = YAML(typ="safe")
+    wanted = yaml.load(PROJECT / "roles" / role / "vars/main.yml")[f"__{role}_wanted"]
+    handlers = yaml.load(PROJECT / "roles" / role / "handlers/main.yml")
+    heard = {
+        topic
+        for each in handlers
+        for topic in ([each["listen"]] if isinstance(each["listen"], str) else each["listen"])
+    }
+    assert {entry["topic"] for entry in wanted["applied"]} <= heard

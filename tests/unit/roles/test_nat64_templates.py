@@ -1,0 +1,68 @@
+"""What role nat64 writes on a host."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.unit.roles.rendering import render
+
+MAPS = [
+    {"ipv4": "192.0.2.80", "ipv6": "2001:db8:1::80"},
+    {"ipv4": "198.51.100.0/28", "ipv6": "2001:db8:2::/124"},
+]
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        {"nat64_maps": MAPS, "nat64_tun_addresses": ["192.0.2.1/32"]},
+        {"nat64_extra_directives": ["offlink-mtu 1400"]},
+    ],
+)
+def test_nat64d_accepts_the_config(variables: dict[str, object], tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text(render("nat64/nat64.conf.j2", **variables))
+    checked = subprocess.run(
+        [Path(sys.executable).with_name("nat64d"), "--check", "-c", config],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_accept_ra_is_set_before_forwarding() -> None:
+    lines = render("nat64/sysctl.conf.j2").splitlines()
+    assert lines.index("net/ipv6/conf/eth0/accept_ra = 2") < lines.index("net/ipv6/conf/all/forwarding = 1")
+
+
+def test_a_host_keeps_its_own_unique_local_address() -> None:
+    def address(host: str) -> str:
+        config = render("nat64/nat64.conf.j2", inventory_hostname=host)
+        (line,) = re.findall(r"^ipv6-addr (.*)$", config, re.MULTILINE)
+        return str(line)
+
+    assert address("one") == address("one") != address("two")
+    assert re.fullmatch(r"fd[0-9a-f]{2}(:[0-9a-f]{1,4}){2}::64", address("one"))
+
+
+@pytest.mark.parametrize(
+    ("pool", "first"),
+    [("192.168.240.0/20", "192.168.240.1"), ("10.0.0.128/25", "10.0.0.129"), ("100.64.0.0/10", "100.64.0.1")],
+)
+def test_the_translators_address_is_the_pools_first(pool: str, first: str) -> None:
+    assert f"\nipv4-addr {first}\n" in render("nat64/nat64.conf.j2", nat64_pool=pool)
+
+
+def test_what_ifupdown_runs_is_sound_shell(tmp_path: Path) -> None:
+    hook = tmp_path / "hook"
+    hook.write_text(render("nat64/ifupdown-hook.sh.j2"))
+    shellcheck = Path(sys.executable).with_name("shellcheck")
+    checked = subprocess.run([shellcheck, hook], capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stdout) == (0, "")

@@ -9,6 +9,7 @@ from types import FrameType
 
 from lab import demo, rootfs
 from lab.errors import LabError
+from lab.platforms import DEBIAN12, PLATFORMS, platform_named
 from lab.progress import say
 from lab.running import Lab, State
 from lab.topology import DEFAULT_LAB
@@ -51,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
 
     up = verbs.add_parser("up", parents=[common], help="boot the hosts")
+    _add_gateway(up)
     up.set_defaults(do=_up)
     down = verbs.add_parser(
         "down", parents=[common], help="stop the hosts and remove all that belongs to the lab"
@@ -64,10 +66,22 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(do=_run)
     show = verbs.add_parser("demo", parents=[common], help="show a gateway being made and used")
     show.add_argument("--keep", action="store_true", help="leave the lab up at the end")
+    _add_gateway(show)
     show.set_defaults(do=_demo)
     clean = verbs.add_parser("clean-cache", help="remove the cached root file systems")
     clean.set_defaults(do=_clean_cache)
     return parser
+
+
+def _add_gateway(verb: argparse.ArgumentParser) -> None:
+    names = [platform.name for platform in PLATFORMS]
+    verb.add_argument(
+        "--gateway",
+        metavar="PLATFORM",
+        choices=names,
+        default=DEBIAN12.name,
+        help=f"what the gateway is: {', '.join(names)} (default: %(default)s)",
+    )
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
@@ -75,7 +89,7 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 
 def _up(arguments: argparse.Namespace) -> int:
-    lab = Lab(arguments.name)
+    lab = Lab(arguments.name, platform_named(arguments.gateway))
     lab.up()
     say(f"Lab {lab.name!r} is up. Try: python -m lab --name {lab.name} run client ping 2001:db8:64:1::1")
     return 0
@@ -90,6 +104,8 @@ def _status(arguments: argparse.Namespace) -> int:
     lab = Lab(arguments.name)
     state = lab.state()
     say(f"lab {lab.name!r} is {state.value}")
+    if state is not State.DOWN:
+        say(f"  its gateway is {lab.gateway.name}: {lab.gateway.description}")
     for container in lab.containers:
         init = container.init()
         say(f"  {container.host.name:10}" + (f"runs, PID {init.pid}" if init else "does not run"))
@@ -103,7 +119,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    return 0 if demo.run(Lab(arguments.name), keep=arguments.keep) else 1
+    lab = Lab(arguments.name, platform_named(arguments.gateway))
+    return 0 if demo.run(lab, keep=arguments.keep) else 1
 
 
 def _clean_cache(_arguments: argparse.Namespace) -> int:

@@ -14,6 +14,7 @@ from pathlib import Path
 from lab import machine
 from lab.errors import LabError
 from lab.mounts import cgroup2_mount
+from lab.platforms import DEBIAN12, Platform
 from lab.rootfs import RootFs
 from lab.topology import Host, namespace
 
@@ -69,6 +70,7 @@ class Container:
     lab: str
     host: Host
     directory: Path
+    platform: Platform = DEBIAN12
 
     @property
     def machine_name(self) -> str:
@@ -115,16 +117,15 @@ class Container:
             )
 
     def wait_until_booted(self) -> None:
-        """Wait until every unit of the host has started; raise LabError if one fails or it takes too long."""
+        """Wait until every service of the host has started; raise LabError if one fails or it takes too long."""
+        init_system = self.platform.init
         state = "no init"
 
         def booted() -> bool:
             nonlocal state
             if self.init() is not None:
-                command = ["systemctl", "is-system-running", "--wait"]
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    result = self.run(command, capture_output=True, text=True, timeout=BOOT_TIMEOUT)
-                    state = str(result.stdout).strip() or state
+                    state = self._said(init_system.state, timeout=BOOT_TIMEOUT).strip() or state
             return state in {"running", "degraded", "maintenance"}
 
         if not wait_for(booted, BOOT_TIMEOUT):
@@ -133,15 +134,12 @@ class Container:
                 f"host {self.host.name} does not boot (state: {state}); its console said the above"
             )
         if state != "running":
-            failed = self.run(
-                ["systemctl", "--failed", "--plain", "--no-legend"], capture_output=True, text=True
-            )
-            units = [line.split()[0] for line in failed.stdout.splitlines()]
-            journal = ["journalctl", "--boot", "--no-pager", *(f"--unit={unit}" for unit in units)]
-            _show_end(self.run(journal, capture_output=True, text=True).stdout)
-            raise LabError(
-                f"host {self.host.name} is {state}: {', '.join(units)}; its journal said the above"
-            )
+            failed = self._said(init_system.failed).split()
+            _show_end(self._said(init_system.log))
+            raise LabError(f"host {self.host.name} is {state}: {', '.join(failed)}; its log said the above")
+
+    def _said(self, command: Sequence[str], timeout: float | None = None) -> str:
+        return str(self.run(command, capture_output=True, text=True, timeout=timeout).stdout)
 
     def init(self) -> Process | None:
         """Find the host's PID 1, as a process of this machine."""
@@ -188,10 +186,17 @@ class Container:
         )
 
     def ask_to_power_off(self) -> None:
-        """Tell the host's systemd to stop everything and end."""
-        init = self.init()
-        if init is not None:
-            os.kill(init.pid, signal.SIGRTMIN + 4)  # systemd(1): starts poweroff.target
+        """Tell the host's init system to stop everything and end; `end` waits for that."""
+        self._tell(self.platform.init.power_off)
+
+    def ask_to_reboot(self) -> None:
+        """Tell the host's init system to stop everything and begin again."""
+        self._tell(self.platform.init.reboot)
+
+    def _tell(self, command: Sequence[str]) -> None:
+        # A host that is not up, or that has no such command yet, has nothing to stop in order.
+        with contextlib.suppress(LabError, subprocess.TimeoutExpired):
+            self.run(command, capture_output=True, timeout=POWEROFF_TIMEOUT)
 
     def end(self, patience: float) -> None:
         """Wait `patience` seconds for the host to have ended, then kill what is left of it."""

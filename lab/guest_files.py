@@ -5,6 +5,8 @@ import shutil
 import uuid
 from pathlib import Path
 
+from lab.init_systems import SYSTEMD
+from lab.platforms import DEBIAN12, Platform
 from lab.topology import Host
 
 _HOSTS = Path(__file__).with_name("hosts")
@@ -26,10 +28,10 @@ _MASKED = (
 )
 
 
-def write(host: Host, root: Path, public_key: str) -> None:
+def write(host: Host, root: Path, public_key: str, platform: Platform = DEBIAN12) -> None:
     """Write the host's files below `root`, which becomes the upper part of its overlay."""
     for tree in ("all", host.name):
-        _copy(_HOSTS / tree, root)
+        copy_tree(_HOSTS / tree, root)
     # Not empty: systemd takes a host without machine-id for one at its first boot and enables all its services.
     _file(root / "etc/machine-id", f"{uuid.uuid4().hex}\n")
     _file(root / "etc/hostname", f"{host.name}\n")
@@ -37,24 +39,35 @@ def write(host: Host, root: Path, public_key: str) -> None:
     _directory(root / "root").chmod(0o700)
     _directory(root / "root/.ssh").chmod(0o700)
     _file(root / "root/.ssh/authorized_keys", public_key)
+    if platform.init is SYSTEMD:
+        _choose_units(host, root)
+    if host.serves_web:
+        _directory(root / "srv/www").joinpath("20M.bin").write_bytes(os.urandom(DOWNLOAD_SIZE))
+
+
+def _choose_units(host: Host, root: Path) -> None:
     units = _directory(root / "etc/systemd/system")
     for unit in _MASKED:
         (units / unit).symlink_to("/dev/null")
     wanted = _directory(units / "multi-user.target.wants")
     for service in host.services:
         (wanted / f"{service}.service").symlink_to(f"/lib/systemd/system/{service}.service")
-    if host.serves_web:
-        _directory(root / "srv/www").joinpath("20M.bin").write_bytes(os.urandom(DOWNLOAD_SIZE))
 
 
-def _copy(source: Path, target: Path) -> None:
+def copy_tree(source: Path, target: Path) -> None:
+    """Copy what lies below `source`, if anything: links as links, files with the usual modes."""
     for entry in sorted(source.rglob("*")):
         copy = target / entry.relative_to(source)
-        if entry.is_dir():
+        if entry.is_symlink():
+            _directory(copy.parent)
+            copy.unlink(missing_ok=True)
+            copy.symlink_to(entry.readlink())
+        elif entry.is_dir():
             _directory(copy)
         else:
+            _directory(copy.parent)
             shutil.copyfile(entry, copy)
-            copy.chmod(0o644)
+            copy.chmod(0o755 if os.access(entry, os.X_OK) else 0o644)
 
 
 def _directory(path: Path) -> Path:

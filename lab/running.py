@@ -19,6 +19,7 @@ from lab import guest_files, machine, mounts, rootfs
 from lab.container import POWEROFF_TIMEOUT, Container, wait_for
 from lab.errors import LabError
 from lab.interruption import undisturbed
+from lab.platforms import DEBIAN12, Platform, platform_named
 from lab.progress import step
 from lab.topology import HOSTS, checked_lab_name, host_named, namespace, wiring
 
@@ -38,12 +39,34 @@ class State(Enum):
 
 
 class Lab:
-    """The lab of a given name, running or not."""
+    """The lab of a given name, running or not.
 
-    def __init__(self, name: str) -> None:
+    `gateway` is the platform that the gateway gets when the lab is booted; of a running lab, what it got.
+    """
+
+    def __init__(self, name: str, gateway: Platform = DEBIAN12) -> None:
         self.name = checked_lab_name(name)
         self.directory = RUN / name
-        self.containers = [Container(name, host, self.directory / host.name) for host in HOSTS]
+        self.gateway = self._booted_platform() or gateway
+
+    @property
+    def containers(self) -> list[Container]:
+        """Every host of the lab."""
+        return [
+            Container(
+                self.name,
+                host,
+                self.directory / host.name,
+                self.gateway if host.name == "gateway" else DEBIAN12,
+            )
+            for host in HOSTS
+        ]
+
+    def _booted_platform(self) -> Platform | None:
+        try:
+            return platform_named((self.directory / "gateway-platform").read_text(encoding="utf-8"))
+        except OSError:
+            return None
 
     def container(self, host: str) -> Container:
         """Return the container of a host; raise LabError if there is no such host."""
@@ -77,7 +100,7 @@ class Lab:
                 with step(f"Clearing away what an earlier lab {self.name!r} left"):
                     self._clear()
             with step("Root file systems"):
-                layers = rootfs.ready(rootfs.cache_directory())
+                layers = rootfs.ready(rootfs.cache_directory(), self.gateway)
             try:
                 with step("Booting " + ", ".join(host.name for host in HOSTS)):
                     self._prepare()
@@ -129,11 +152,12 @@ class Lab:
             check=True,
         )
         self.ssh_config.write_text(ssh_config(self.name), encoding="utf-8")
+        (self.directory / "gateway-platform").write_text(self.gateway.name, encoding="utf-8")
         public_key = key.with_suffix(".pub").read_text(encoding="utf-8")
         for container in self.containers:
             container.upper.mkdir(parents=True)
             container.upper.chmod(0o755)
-            guest_files.write(container.host, container.upper, public_key)
+            guest_files.write(container.host, container.upper, public_key, container.platform)
 
     def _wire(self) -> None:
         for container in self.containers:

@@ -12,7 +12,7 @@ from lab.mounts import parse
 from lab.rootfs import RootFs
 from lab.topology import HOSTS, Host, Layer, host_named
 
-ROOTFS = RootFs(Path("/cache/rootfs-x"))
+ROOTFS = RootFs(Path("/cache/rootfs-x/peers"), Path("/cache/rootfs-x/base"), Path("/cache/rootfs-x/packages"))
 
 
 def test_proc_5_a_command_name_with_blanks_and_parentheses_is_read_right() -> None:

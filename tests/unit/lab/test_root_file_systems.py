@@ -1,12 +1,18 @@
 """The cache of root file systems: when it is rebuilt, and what an interrupted build leaves."""
 
 import subprocess
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from lab import machine, package_index, recipe, rootfs
+from lab import debian_build, machine, package_index, recipe, rootfs
 from lab.errors import LabError
+from lab.platforms import platform_named
+from lab.rootfs import Cached
 
 
 def test_the_stamp_follows_the_packages_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -17,44 +23,80 @@ def test_the_stamp_follows_the_packages_and_nothing_else(monkeypatch: pytest.Mon
 
 
 def _pretend_to_build(directory: Path) -> None:
-    (directory / "base").mkdir()
+    (directory / "root").mkdir()
 
 
-def test_what_is_built_is_built_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _image(build: Callable[[Path], object] = _pretend_to_build, stamp: str = "0a1") -> Cached:
+    return Cached("gentoo", stamp, build)
+
+
+def test_what_is_built_is_built_once(tmp_path: Path) -> None:
     builds: list[Path] = []
-    monkeypatch.setattr(rootfs, "_build", builds.append)
-    first = rootfs.ready(tmp_path / "cache")
-    assert rootfs.ready(tmp_path / "cache") == first
+    first = rootfs.cached(tmp_path / "cache", _image(builds.append))
+    assert rootfs.cached(tmp_path / "cache", _image(builds.append)) == first
     assert len(builds) == 1
 
 
-def test_a_failed_build_leaves_no_half_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_platform_that_is_asked_for_is_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(debian_build, "build_debian12_and_peers", _pretend_to_build)
+    monkeypatch.setattr(
+        debian_build, "build", lambda _made_of, _image, directory: _pretend_to_build(directory)
+    )
+    for platform, built in (("debian12", []), ("debian13", ["debian13"])):
+        rootfs.ready(tmp_path / platform, platform_named(platform))
+        names = {entry.name.rpartition("-")[0] for entry in (tmp_path / platform).iterdir() if entry.is_dir()}
+        assert names == {"rootfs", *built}
+
+
+def test_a_failed_build_leaves_no_half_cache(tmp_path: Path) -> None:
     def fail(directory: Path) -> None:
         _pretend_to_build(directory)
         raise LabError("no network")
 
-    monkeypatch.setattr(rootfs, "_build", fail)
     with pytest.raises(LabError, match="no network"):
-        rootfs.ready(tmp_path)
-    monkeypatch.setattr(rootfs, "_build", _pretend_to_build)
-    directory = rootfs.ready(tmp_path).directory
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["lock", directory.name]
+        rootfs.cached(tmp_path, _image(fail))
+    directory = rootfs.cached(tmp_path, _image())
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == [directory.name, "gentoo.lock"]
 
 
-def test_root_file_systems_of_an_older_recipe_are_removed_when_no_lab_uses_them(
+def test_a_second_lab_waits_while_the_first_builds_the_same_and_does_not_build_again(tmp_path: Path) -> None:
+    building, builds = threading.Event(), []
+
+    def slowly(directory: Path) -> None:
+        builds.append(directory)
+        building.set()
+        time.sleep(0.3)
+        _pretend_to_build(directory)
+
+    with ThreadPoolExecutor() as threads:
+        first = threads.submit(rootfs.cached, tmp_path, _image(slowly))
+        assert building.wait(10)
+        second = threads.submit(rootfs.cached, tmp_path, _image(slowly))
+        assert (first.result(30) / "root").is_dir()
+        assert second.result(30) == first.result()
+    assert len(builds) == 1
+
+
+def test_older_versions_are_removed_when_no_lab_uses_them_and_other_platforms_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("rootfs-old", "rootfs-used"):
-        (tmp_path / name / "base").mkdir(parents=True)
-    monkeypatch.setattr(rootfs, "_build", _pretend_to_build)
-    monkeypatch.setattr(rootfs, "in_use", lambda directory: directory.name == "rootfs-used")
-    directory = rootfs.ready(tmp_path).directory
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["lock", directory.name, "rootfs-used"]
+    for name in ("gentoo-01d", "gentoo-05ed", "gentoo-systemd-01d"):
+        (tmp_path / name / "root").mkdir(parents=True)
+    monkeypatch.setattr(rootfs, "in_use", lambda directory: directory.name == "gentoo-05ed")
+    rootfs.cached(tmp_path, _image())
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == [
+        "gentoo-05ed",
+        "gentoo-0a1",
+        "gentoo-systemd-01d",
+        "gentoo.lock",
+    ]
 
 
 def test_a_cache_path_that_an_overlay_cannot_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LabError, match="NAT64_LAB_CACHE"):
-        rootfs.ready(tmp_path / "a:b")
+        rootfs.cached(tmp_path / "a:b", _image())
 
 
 def test_the_cache_is_removed_whole_but_for_what_is_not_the_labs(tmp_path: Path) -> None:

@@ -1,0 +1,50 @@
+"""How the lab talks to a host's init system: whether it has booted, what failed, how it ends."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class InitSystem:
+    """The commands, run inside the host, by which the lab follows one init system."""
+
+    name: str
+    state: tuple[str, ...]
+    """Prints `running`, `degraded` (booted, but something failed) or anything else (still booting)."""
+    failed: tuple[str, ...]
+    """Prints what failed, one name a line, nothing else."""
+    log: tuple[str, ...]
+    """Prints what the services of the host said."""
+    power_off: tuple[str, ...]
+    reboot: tuple[str, ...]
+
+
+SYSTEMD = InitSystem(
+    "systemd",
+    state=("systemctl", "is-system-running", "--wait"),
+    failed=("sh", "-c", "systemctl --failed --plain --no-legend | cut -d ' ' -f 1"),
+    log=("journalctl", "--boot", "--no-pager", "--lines=40"),
+    # systemd(1): starts poweroff.target, also while it still boots.
+    power_off=("kill", "-s", "RTMIN+4", "1"),
+    reboot=("systemctl", "--no-block", "reboot"),
+)
+
+# OpenRC names the runlevel before it starts its services; rc.starting is there until the last has been tried.
+_OPENRC_STATE = """\
+if [ "$(cat /run/openrc/softlevel 2>/dev/null)" != default ] || [ -e /run/openrc/rc.starting ]; then
+    sleep 0.1
+    echo starting
+elif [ -n "$(ls /run/openrc/failed 2>/dev/null)" ]; then
+    echo degraded
+else
+    echo running
+fi
+"""
+
+OPENRC = InitSystem(
+    "openrc",
+    state=("sh", "-c", _OPENRC_STATE),
+    failed=("sh", "-c", "ls /run/openrc/failed"),
+    log=("sh", "-c", "cat /var/log/rc.log 2>/dev/null || true"),
+    power_off=("poweroff",),
+    reboot=("reboot",),
+)

@@ -1,0 +1,48 @@
+"""The platforms that the lab's gateway can be: what each is called, what it is, and its init system.
+
+What they are made of stands in `lab/recipe.py` and in `lab/images/PLATFORM`.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from lab.errors import LabError
+from lab.init_systems import OPENRC, SYSTEMD, InitSystem
+
+
+class NetworkFormat(Enum):
+    """Whose files set up the interfaces at boot."""
+
+    IFUPDOWN = "ifupdown"
+    NETIFRC = "netifrc"
+    NETWORKD = "systemd-networkd"
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """What a gateway can be."""
+
+    name: str
+    description: str
+    init: InitSystem
+    network: NetworkFormat = NetworkFormat.IFUPDOWN
+    apt: bool = True
+    """Whether packages are installed by apt."""
+
+
+DEBIAN12 = Platform("debian12", "Debian 12 with systemd 252", SYSTEMD)
+
+PLATFORMS = (
+    DEBIAN12,
+    Platform("debian13", "Debian 13 with systemd 257", SYSTEMD),
+    Platform("debian-openrc", "Debian 13 with OpenRC and sysvinit", OPENRC),
+)
+
+
+def platform_named(name: str) -> Platform:
+    """Find a platform; raise LabError, naming those there are, if there is none."""
+    for platform in PLATFORMS:
+        if platform.name == name:
+            return platform
+    names = ", ".join(platform.name for platform in PLATFORMS)
+    raise LabError(f"no platform {name!r} for the gateway; there are {names}")

@@ -45,7 +45,8 @@ def fetch_dependencies() -> None:
                 if member.startswith(f"ansible_collections/{name}/")
             ]
             # The manifest last: where it is, the collection is whole.
-            archive.extractall(COLLECTIONS.parent, sorted(members, key=lambda name: "MANIFEST.json" in name))
+            members.sort(key=lambda member: "MANIFEST.json" in member)
+            archive.extractall(COLLECTIONS.parent, members)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from ansible.plugins.loader import init_plugin_loader
 from hypothesis import settings
 
 from nat64.control import server
@@ -15,11 +18,14 @@ from nat64.control import server
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from nat64.control.protocol import Command
 
     Serve = Callable[[Path, Mapping[str, Command]], AbstractContextManager[None]]
+
+# Plugins are imported as Ansible imports them: by their collection's name, from where packaging/lay_collections.py
+# laid it. Before any test names one, or Python would look for them in its own way.
+init_plugin_loader([str(Path(sys.prefix) / "share" / "ansible" / "collections")])
 
 # How long one example takes says more about what else the machine does than about the code.
 settings.register_profile("unhurried", deadline=None)

@@ -5,11 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ansible.parsing.dataloader import DataLoader  # type: ignore[import-untyped]
-from ansible.plugins.loader import init_plugin_loader  # type: ignore[import-untyped]
-from ansible.template import Templar, trust_as_template  # type: ignore[import-untyped]
-
-init_plugin_loader([])
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
 
 PROJECT = Path(__file__).parents[3]
 TEMPLATES = sorted(path.relative_to(PROJECT / "templates") for path in (PROJECT / "templates").glob("*/*.j2"))
@@ -54,3 +51,8 @@ def render(template: Path | str, family: str | None = None, **variables: object)
     path = PROJECT / "templates" / template
     lookup = trust_as_template(f"{{{{ lookup('ansible.builtin.template', '{path}') }}}}")
     return str(templar.template(lookup))
+
+
+def evaluate(expression: str, **variables: object) -> Any:  # noqa: ANN401 - whatever the expression gives
+    """Return the value of a Jinja expression."""
+    return Templar(variables=variables).template(trust_as_template("{{ " + expression + " }}"))

@@ -46,6 +46,11 @@ $(VENV)/.ready-dev: pyproject.toml packaging/setup packaging/lay_collections.py 
 bundle: setup
 	@$(BIN)/python packaging/build_bundle.py
 
+## Build the collection nat64.gateway, with the bundle in it, into dist/
+.PHONY: collection
+collection: bundle
+	@$(BIN)/python packaging/build_collection.py
+
 ## Lock the bundle's dependencies anew, with hashes
 .PHONY: lock
 lock: setup
@@ -69,6 +74,7 @@ lint: setup-dev
 	$(BIN)/mypy
 	$(BIN)/yamllint --strict .
 	$(BIN)/ansible-lint --offline
+	$(BIN)/antsibull-changelog lint
 	$(BIN)/shellcheck $(SHELL_SCRIPTS)
 
 ## What decides, without root or network

@@ -5,24 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.nat64.gateway.plugins.module_utils.listening import Listener
+from ansible_collections.nat64.gateway.plugins.modules import dns64_host as dns64
 
-from tests.unit.roles.scripts import load
+VARIABLES: dict[str, Any] = {
+    "interfaces": ["lan0"],
+    "allow_query": [],
+    "listen": [],
+    "port": 53,
+    "prefixes": ["64:ff9b::/96"],
+    "forwarders": [{"address": "127.0.0.1", "port": 65053}],
+    "extra_directives": [],
+}
 
-dns64 = load("roles/dns64/files/host_state.py")
 
-
-def dns64_findings(*listening: object, **wanted: object) -> list[str]:
-    values: dict[str, object] = {
-        "interfaces": ["lan0"],
-        "allow_query": [],
-        "listen": [],
-        "port": 53,
-        "prefixes": ["64:ff9b::/96"],
-        "forwarders": [{"address": "127.0.0.1", "port": 65053}],
-    }
-    host = dns64.Host(["lo", "lan0", "wan0"], list(listening))
-    found: list[str] = dns64.findings(dns64.Wanted(**(values | wanted)), host)
-    return found
+def dns64_findings(*listening: Listener, **wanted: object) -> list[str]:
+    given = dns64.read(VARIABLES | wanted)
+    return dns64.findings(given, ["lo", "lan0", "wan0"], {53: list(listening)})
 
 
 def test_nothing_stands_in_the_way_of_a_named_lan() -> None:
@@ -44,7 +43,10 @@ def test_nothing_stands_in_the_way_of_a_named_lan() -> None:
         ({"listen": [{"address": "lan0"}]}, "dns64_listen"),
         ({"listen": [{"address": "2001:db8::53", "port": 65536}]}, "dns64_listen"),
         ({"forwarders": [{"address": "192.0.2.53", "port": -1}]}, "dns64_forwarders"),
+        ({"forwarders": [{"address": "192.0.2.53", "port": 0}]}, "dns64_forwarders"),
         ({"port": 70000}, "dns64_port"),
+        ({"extra_directives": ["port 5353"]}, "dns64_extra_directives"),
+        ({"extra_directives": ["retry 60\nretry 70"]}, "dns64_extra_directives"),
     ],
 )
 def test_a_bad_dns64_value_is_told_with_its_variable(wanted: dict[str, Any], variable: str) -> None:
@@ -53,32 +55,45 @@ def test_a_bad_dns64_value_is_told_with_its_variable(wanted: dict[str, Any], var
     assert ";" in finding, "a remedy follows"
 
 
-# As `ss -H -tulnp` of iproute2 6.1 shows them.
-NAMED = 'udp UNCONN 0 0 0.0.0.0:53 0.0.0.0:* users:(("named",pid=612,fd=7))\n'
-RESOLVED = 'udp UNCONN 0 0 127.0.0.53%lo:53 0.0.0.0:* users:(("systemd-resolve",pid=88,fd=13))\n'
-LIBVIRT = 'tcp LISTEN 0 32 192.168.122.1:53 0.0.0.0:* users:(("dnsmasq",pid=901,fd=6))\n'
-DUAL_STACK = 'tcp LISTEN 0 128 *:53 *:* users:(("coredns",pid=77,fd=9))\n'
-IPV6_LAN = 'udp UNCONN 0 0 [2001:db8:64:1::1]:53 [::]:* users:(("unbound",pid=5,fd=3))\n'
+@pytest.mark.parametrize("value", [None, 64, True, "lan0", {"lan0": 1}, [None], [64], [""]])
+@pytest.mark.parametrize("variable", [name for name in VARIABLES if name != "port"])
+def test_another_type_than_a_list_of_words_gets_one_clear_error(variable: str, value: object) -> None:
+    (finding,) = dns64_findings(**{variable: value})
+    assert finding.startswith(f"dns64_{variable}: ")
+    assert ";" in finding, "a remedy follows"
 
 
-@pytest.mark.parametrize(
-    ("line", "culprit"),
-    [(NAMED, "named"), (LIBVIRT, "dnsmasq"), (DUAL_STACK, "coredns"), (IPV6_LAN, "unbound")],
-)
-def test_who_holds_port_53_is_named(line: str, culprit: str) -> None:
-    (finding,) = dns64_findings(*dns64.parse_listening(line, "0"))
+@pytest.mark.parametrize("value", [None, True, "fifty-three", [53], 53.5, {}])
+def test_another_type_than_a_port_gets_one_clear_error(value: object) -> None:
+    for wanted, variable in (
+        ({"port": value}, "dns64_port"),
+        ({"listen": [{"address": "2001:db8::53", "port": value or "none"}]}, "dns64_listen"),
+    ):
+        (finding,) = dns64_findings(**wanted)
+        assert finding.startswith(f"{variable}: there is no port ")
+
+
+def test_a_port_given_as_a_word_on_the_command_line_is_a_port() -> None:
+    assert dns64_findings(port="53", listen=[{"address": "2001:db8::53", "port": "5353"}]) == []
+
+
+NAMED = Listener("udp", "0.0.0.0", "", "named", 612)  # noqa: S104 - not bound to
+RESOLVED = Listener("udp", "127.0.0.53", "lo", "systemd-resolve", 88)
+LIBVIRT = Listener("tcp", "192.168.122.1", "", "dnsmasq", 901)
+DUAL_STACK = Listener("tcp", "*", "", "coredns", 77)
+IPV6_LAN = Listener("udp", "2001:db8:64:1::1", "", "unbound", 5)
+
+
+@pytest.mark.parametrize("other", [NAMED, LIBVIRT, DUAL_STACK, IPV6_LAN])
+def test_who_holds_port_53_is_named(other: Listener) -> None:
+    (finding,) = dns64_findings(other)
     assert finding.startswith("dns64_port: ")
-    assert culprit in finding
-
-
-def test_port_53_held_by_us_is_free() -> None:
-    assert dns64.parse_listening(NAMED, "612") == []
+    assert other.process in finding
 
 
 def test_a_listener_on_another_address_of_loopback_is_no_clash() -> None:
-    assert dns64_findings(*dns64.parse_listening(RESOLVED, "0")) == []
+    assert dns64_findings(RESOLVED) == []
 
 
 def test_explicit_addresses_avoid_what_listens_elsewhere() -> None:
-    listening = dns64.parse_listening(LIBVIRT, "0")
-    assert dns64_findings(*listening, listen=[{"address": "2001:db8:64:1::1", "port": None}]) == []
+    assert dns64_findings(LIBVIRT, listen=[{"address": "2001:db8:64:1::1", "port": None}]) == []

@@ -18,11 +18,13 @@ import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+SYSTEMD = Path("/run/systemd/system")  # sd_booted(3)
 SECONDS = 5.0
 AAAA = 28
 
@@ -31,12 +33,16 @@ class Failed(Exception):  # noqa: N818 - reads as what happened to the probe
     """The probe did not see what it should; the text says what it saw."""
 
 
-def active(unit: str) -> str:
-    """Tell whether systemd has the unit running."""
-    shown = subprocess.run(["systemctl", "is-active", unit], check=False, capture_output=True, text=True)  # noqa: S603, S607 - the playbook's words
-    state = shown.stdout.strip()
+def active(service: str) -> str:
+    """Tell whether the init system, systemd or OpenRC, has the service running."""
+    if SYSTEMD.exists():
+        status, log = ["systemctl", "is-active", service], f"journalctl -u {service}"
+    else:
+        status, log = ["rc-service", service, "status"], "the system's log"
+    shown = subprocess.run(status, check=False, capture_output=True, text=True)  # noqa: S603 - the playbook's words
+    state = " ".join(shown.stdout.removeprefix(" * status:").split())
     if shown.returncode:
-        raise Failed(f"is {state}; see: journalctl -u {unit}")
+        raise Failed(f"is {state}; see: {log}")
     return state
 
 
@@ -92,12 +98,12 @@ def loads(url: str) -> str:
 
 def ipv4_addresses() -> str:
     """Say which IPv4 addresses this host has beside loopback's; having some is no failure."""
-    shown = subprocess.run(["ip", "-json", "-4", "address"], check=True, capture_output=True, text=True)  # noqa: S607 - where ip stands differs
+    shown = subprocess.run(["ip", "-4", "-o", "address"], check=True, capture_output=True, text=True)  # noqa: S607 - where ip stands differs
+    # "2: wan0    inet 192.0.2.2/24 brd 192.0.2.255 scope global wan0": busybox has the same, and no JSON.
     found = [
-        f"{address['local']} on {link['ifname']}"
-        for link in json.loads(shown.stdout)
-        for address in link.get("addr_info", [])
-        if address.get("scope") != "host"
+        f"{words[3].partition('/')[0]} on {words[1]}"
+        for words in map(str.split, shown.stdout.splitlines())
+        if "host" not in words
     ]
     return ", ".join(found) or "none"
 

@@ -10,7 +10,7 @@ from lab.progress import Job, watch
 _LAYER_INSTALL = Path(__file__).with_name("layer_install.sh")
 
 # Mounts and processes of a build live in namespaces of their own: when the build dies, they do.
-_ISOLATED = (
+ISOLATED = (
     "unshare",
     "--mount",
     "--propagation",
@@ -64,7 +64,7 @@ def build(made_of: recipe.DebianRecipe, image: Path, directory: Path) -> None:
 def _bootstrap(release: str, packages: tuple[str, ...], target: Path) -> list[str]:
     options = [*debian_sources.options(), 'APT::Install-Recommends "false";']
     return [
-        *_ISOLATED,
+        *ISOLATED,
         "mmdebstrap",
         "--variant=minbase",
         f"--include={','.join(packages)}",
@@ -85,7 +85,7 @@ def _download(root: Path, packages: Path, names: tuple[str, ...], log: Path) -> 
 
 
 def _install(root: Path, archives: Path, *arguments: str) -> list[str]:
-    return [*_ISOLATED, "sh", str(_LAYER_INSTALL), str(root), str(archives), *arguments]
+    return [*ISOLATED, "sh", str(_LAYER_INSTALL), str(root), str(archives), *arguments]
 
 
 def _finish_repository(packages: Path) -> None:

@@ -32,6 +32,8 @@ def write(host: Host, root: Path, public_key: str, platform: Platform = DEBIAN12
     """Write the host's files below `root`, which becomes the upper part of its overlay."""
     for tree in ("all", host.name):
         copy_tree(_HOSTS / tree, root)
+    if not platform.apt:
+        shutil.rmtree(root / "etc/apt")
     # Not empty: systemd takes a host without machine-id for one at its first boot and enables all its services.
     _file(root / "etc/machine-id", f"{uuid.uuid4().hex}\n")
     _file(root / "etc/hostname", f"{host.name}\n")

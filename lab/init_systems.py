@@ -29,11 +29,17 @@ SYSTEMD = InitSystem(
 )
 
 # OpenRC names the runlevel before it starts its services; rc.starting is there until the last has been tried.
-_OPENRC_STATE = """\
+# A service that did not start is tried again in the next runlevel, and only its own state remembers the failure.
+_OPENRC_FAILED = """\
+for level in sysinit boot default; do
+    rc-status "$level"
+done | awk '/\\[ *(stopped|crashed) *\\]/ { print $1 }' | sort -u
+"""
+_OPENRC_STATE = f"""\
 if [ "$(cat /run/openrc/softlevel 2>/dev/null)" != default ] || [ -e /run/openrc/rc.starting ]; then
     sleep 0.1
     echo starting
-elif [ -n "$(ls /run/openrc/failed 2>/dev/null)" ]; then
+elif [ -n "$({_OPENRC_FAILED})" ]; then
     echo degraded
 else
     echo running
@@ -43,7 +49,7 @@ fi
 OPENRC = InitSystem(
     "openrc",
     state=("sh", "-c", _OPENRC_STATE),
-    failed=("sh", "-c", "ls /run/openrc/failed"),
+    failed=("sh", "-c", _OPENRC_FAILED),
     log=("sh", "-c", "cat /var/log/rc.log 2>/dev/null || true"),
     power_off=("poweroff",),
     reboot=("reboot",),

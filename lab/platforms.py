@@ -36,6 +36,7 @@ PLATFORMS = (
     DEBIAN12,
     Platform("debian13", "Debian 13 with systemd 257", SYSTEMD),
     Platform("debian-openrc", "Debian 13 with OpenRC and sysvinit", OPENRC),
+    Platform("alpine", "a stand-in for Alpine 3.22, made of Debian 13's packages", OPENRC, apt=False),
 )
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import platform
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 IMAGES = Path(__file__).with_name("images")
@@ -95,6 +95,91 @@ DEBIAN = {
         "trixie",
         (*(package for package in BASE_PACKAGES if package not in _SYSTEMD_PACKAGES), *_OPENRC_PACKAGES),
         _TRIXIE_REPOSITORY,
+    ),
+}
+
+
+# What Debian's packages need of Debian: taken for installed, so that it is not in what stands in for another system.
+_DEBIANS_TOOLS = (
+    *("adduser", "debconf", "dpkg", "init-system-helpers", "insserv", "lsb-base", "perl", "perl-base"),
+    *("libpam-modules", "libpam-runtime", "media-types", "runit-helper", "startpar", "tzdata", "ucf"),
+    *("base-files", "debianutils", "dns-root-data", "mawk", "openssl", "sysvinit-utils"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StandInRecipe:
+    """What stands in for another distribution: files of Debian's packages, and those of lab/images."""
+
+    base: tuple[str, ...]
+    """Debian's packages in the base system."""
+    provided: tuple[str, ...]
+    """Debian's packages that it does without, or has in another way."""
+    packages: dict[str, tuple[str, ...]]
+    """What can be installed, by the names of the real distribution, and which of Debian's packages each is."""
+    base_package: str
+    """The package that stands for the base system."""
+    trees: tuple[str, ...]
+    """Directories of lab/images, later ones over earlier ones."""
+    database: str
+    """Where the stand-in of the package manager notes what is installed."""
+    revision: str = ""
+    """Added to each version."""
+    from_release: dict[str, str] = field(default_factory=dict)
+    """Packages of Debian that come from another release than trixie."""
+    busybox: bool = False
+    """Whether busybox is linked to the names of all its commands that nothing else brings."""
+    without_applets: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    """Files that the packages bring and the real system has not, as patterns."""
+
+    def stamp(self, name: str) -> str:
+        """Name the result; the files of lab/images are part of it."""
+        files = {tree: _files(IMAGES / tree) for tree in self.trees}
+        return _stamp(VERSION, name, sorted(asdict(self).items()), files)
+
+
+STAND_IN = {
+    "alpine": StandInRecipe(
+        base=("busybox", "ifupdown-ng", "libc6", "netbase", "openrc", "openssh-server"),
+        provided=(
+            *_DEBIANS_TOOLS,
+            *("bsdutils", "coreutils", "iproute2", "libc-bin", "login", "mount", "passwd", "procps"),
+            *("systemd", "udev", "util-linux"),
+        ),
+        packages={
+            "acl": ("acl",),
+            "bash": ("bash",),
+            "bind": ("bind9", "bind9-utils"),
+            "bind-tools": ("bind9-dnsutils", "bind9-host"),
+            "conntrack-tools": ("conntrack",),
+            "curl": ("curl",),
+            "iputils-ping": ("iputils-ping",),
+            "nftables": ("nftables",),
+            "python3": ("python3", "python3-minimal", "python3.13", "python3.13-minimal"),
+            "radvd": ("radvd",),
+            "tcpdump": ("tcpdump",),
+            "unbound": ("unbound", "unbound-anchor"),
+        },
+        base_package="alpine-base",
+        trees=("stand-in", "openrc", "alpine"),
+        database="lib/apk/db",
+        revision="-r0",
+        busybox=True,
+        # Alpine's busybox has not got these: Debian's own tools, and commands that Alpine leaves out.
+        without_applets=(
+            "ar",
+            "dpkg",
+            "dpkg-deb",
+            "ifdown",
+            "ifup",
+            "linuxrc",
+            "rpm",
+            "rpm2cpio",
+            "run-init",
+            "tunctl",
+        ),
+        without=("etc/runlevels/nonetwork", "etc/runlevels/off", "etc/runlevels/recovery", "usr/local/sbin"),
     ),
 }
 

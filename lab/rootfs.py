@@ -16,9 +16,10 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from lab import debian_build, recipe
+from lab import debian_build, recipe, stand_in_build
 from lab.errors import LabError
 from lab.platforms import DEBIAN12, Platform
 from lab.progress import say
@@ -73,12 +74,12 @@ def ready(cache: Path, platform: Platform = DEBIAN12) -> RootFs:
 
 def platform_image(platform: Platform) -> Cached:
     """Say how the root file system of a platform other than the default comes into the cache."""
-    made_of = recipe.DEBIAN[platform.name]
-
-    def build(directory: Path) -> None:
-        debian_build.build(made_of, recipe.IMAGES / platform.name, directory)
-
-    return Cached(platform.name, made_of.stamp(platform.name), build)
+    stand_in = recipe.STAND_IN.get(platform.name)
+    if stand_in is not None:
+        return Cached(platform.name, stand_in.stamp(platform.name), partial(stand_in_build.build, stand_in))
+    debian = recipe.DEBIAN[platform.name]
+    image = recipe.IMAGES / platform.name
+    return Cached(platform.name, debian.stamp(platform.name), partial(debian_build.build, debian, image))
 
 
 def cached(cache: Path, image: Cached) -> Path:

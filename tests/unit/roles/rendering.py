@@ -24,8 +24,20 @@ FACTS: dict[str, Any] = {
             "uplinks": ["eth0"],
         }
     },
+    "__nat44_host": {
+        "rules": {
+            "device": "nat64",
+            "lan_interfaces": ["lan0"],
+            "lan_networks": [],
+            "uplinks": ["eth0"],
+            "pool": "192.168.240.0/20",
+            "clamp_mss": "",
+            "port_forwards": [],
+        },
+        "service_hooks": ["start_post", "stop_post", "reload_post", "save_post", "clear_post"],
+    },
+    "item": {"service": "nftables", "reloads": True},
     "dns64_interfaces": ["lan0"],
-    "nat44_lan_interfaces": ["lan0"],
 }
 
 

@@ -43,7 +43,10 @@ def test_a_template_renders_with_the_defaults(template: Path) -> None:
 @pytest.mark.parametrize("template", TEMPLATES, ids=str)
 def test_a_role_writes_every_template(template: Path) -> None:
     role = PROJECT / "roles" / template.parts[0]
-    assert any(f"src: {template.name}" in tasks.read_text() for tasks in (role / "tasks").glob("*.yml"))
+    written = re.compile(
+        rf"src: {re.escape(template.name)}$|template', '{re.escape(template.name)}'", re.MULTILINE
+    )
+    assert any(written.search(tasks.read_text()) for tasks in (role / "tasks").glob("*.yml"))
 
 
 @pytest.mark.parametrize("name", ["nat64.conf.j2", "dns64.conf.j2", "named.conf.j2", "nat44.nft.j2"])

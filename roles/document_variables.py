@@ -17,22 +17,27 @@ BEGIN: Final = "<!-- Variables: written by roles/document_variables.py -->\n"
 END: Final = "<!-- End of variables -->\n"
 
 
-def options(role: Path) -> dict[str, dict[str, Any]]:
-    """Return the options of the role's entry point `main`."""
+def entry_points(role: Path) -> dict[str, dict[str, Any]]:
+    """Return the specs of the role's entry points."""
     specs = YAML(typ="safe").load(role / "meta" / "argument_specs.yml")
-    found: dict[str, dict[str, Any]] = specs["argument_specs"]["main"]["options"]
+    found: dict[str, dict[str, Any]] = specs["argument_specs"]
     return found
 
 
-def table(variables: dict[str, dict[str, Any]]) -> str:
-    """Return the Markdown table of some options."""
+def table(points: dict[str, dict[str, Any]]) -> str:
+    """Return the Markdown table of all options: those of `main`, then what other entry points have besides."""
     lines = ["| variable | type | default | meaning |", "|---|---|---|---|"]
-    lines += [row(name, option) for name, option in variables.items()]
+    seen = set[str]()
+    for point, spec in sorted(points.items(), key=lambda named: named[0] != "main"):
+        for name, option in spec.get("options", {}).items():
+            if name not in seen:
+                lines.append(row(name, option, "" if point == "main" else f"At `{point}`: "))
+            seen.add(name)
     return "\n".join(lines) + "\n"
 
 
-def row(name: str, option: dict[str, Any]) -> str:
-    """Return the table's row of one option."""
+def row(name: str, option: dict[str, Any], place: str) -> str:
+    """Return the table's row of one option, with the `place` where it counts."""
     kind = option["type"]
     if kind == "list":
         kind = f"list of {option['elements']}"
@@ -40,21 +45,24 @@ def row(name: str, option: dict[str, Any]) -> str:
         kind += f" ({', '.join(option['options'])})"
     if "choices" in option:
         kind = " or ".join(f"`{choice}`" for choice in option["choices"])
-    default = f"`{_shown(option['default'])}`" if "default" in option else "see meaning"
+    if "default" in option:
+        default = f"`{_shown(option['default'])}`"
+    else:
+        default = "required" if option.get("required") else "see meaning"
     description = option["description"]
     meaning = description if isinstance(description, str) else " ".join(description)
-    return f"| `{name}` | {kind} | {default} | {meaning.strip()} |"
+    return f"| `{name}` | {kind} | {default} | {place}{meaning.strip()} |"
 
 
 def _shown(value: Any) -> str:  # noqa: ANN401 - whatever YAML holds
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def documented(readme: str, variables: dict[str, dict[str, Any]]) -> str:
+def documented(readme: str, points: dict[str, dict[str, Any]]) -> str:
     """Return the README with its table made anew."""
     before, _, rest = readme.partition(BEGIN)
     _, _, after = rest.partition(END)
-    return before + BEGIN + "\n" + table(variables) + "\n" + END + after
+    return before + BEGIN + "\n" + table(points) + "\n" + END + after
 
 
 def main() -> None:
@@ -62,7 +70,9 @@ def main() -> None:
     for specs in sorted(ROLES.glob("*/meta/argument_specs.yml")):
         role = specs.parent.parent
         readme = role / "README.md"
-        readme.write_text(documented(readme.read_text(encoding="utf-8"), options(role)), encoding="utf-8")
+        readme.write_text(
+            documented(readme.read_text(encoding="utf-8"), entry_points(role)), encoding="utf-8"
+        )
 
 
 if __name__ == "__main__":

@@ -51,12 +51,16 @@ class Term:
 
     def names(self, probe: Probe) -> bool:
         """Whether the condition speaks of the TUN by its name."""
-        return self.field in ("iif", "oif") and not self.negated and probe.device in self.values
+        named = self.field in ("iif", "oif") and not self.negated and probe.device in self.values
+        return named and getattr(probe, self.field) == probe.device
 
     def _judge(self, probe: Probe) -> bool | None:
         if self.field in ("iif", "oif"):
             name = getattr(probe, self.field)
-            return None if name is None else any(_is_interface(name, value) for value in self.values)
+            if name is None:
+                # It may be any but the TUN.
+                return False if set(self.values) == {probe.device} else None
+            return any(_is_interface(name, value) for value in self.values)
         if self.field in ("family", "state"):
             return getattr(probe, self.field) in self.values
         if self.field == "dnat":

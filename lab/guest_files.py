@@ -5,8 +5,9 @@ import shutil
 import uuid
 from pathlib import Path
 
+from lab import network_config
 from lab.init_systems import SYSTEMD
-from lab.platforms import DEBIAN12, Platform
+from lab.platforms import DEBIAN12, NetworkFormat, Platform
 from lab.topology import Host
 
 _HOSTS = Path(__file__).with_name("hosts")
@@ -43,8 +44,26 @@ def write(host: Host, root: Path, public_key: str, platform: Platform = DEBIAN12
     _file(root / "root/.ssh/authorized_keys", public_key)
     if platform.init is SYSTEMD:
         _choose_units(host, root)
+    _translate_network(root, platform.network)
     if host.serves_web:
         _directory(root / "srv/www").joinpath("20M.bin").write_bytes(os.urandom(DOWNLOAD_SIZE))
+
+
+def _translate_network(root: Path, wanted: NetworkFormat) -> None:
+    if wanted is NetworkFormat.IFUPDOWN:
+        return
+    interfaces = network_config.parse((root / "etc/network/interfaces").read_text(encoding="utf-8"))
+    shutil.rmtree(root / "etc/network")
+    translate = network_config.netifrc if wanted is NetworkFormat.NETIFRC else network_config.networkd
+    for path, text in translate(interfaces):
+        _file(root / path, text)
+    if wanted is NetworkFormat.NETIFRC:
+        for interface in interfaces:
+            service = _directory(root / "etc/init.d") / f"net.{interface.name}"
+            service.symlink_to("net.lo")
+            (_directory(root / "etc/runlevels/default") / service.name).symlink_to(
+                f"/etc/init.d/{service.name}"
+            )
 
 
 def _choose_units(host: Host, root: Path) -> None:

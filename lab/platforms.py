@@ -37,6 +37,20 @@ PLATFORMS = (
     Platform("debian13", "Debian 13 with systemd 257", SYSTEMD),
     Platform("debian-openrc", "Debian 13 with OpenRC and sysvinit", OPENRC),
     Platform("alpine", "a stand-in for Alpine 3.22, made of Debian 13's packages", OPENRC, apt=False),
+    Platform(
+        "gentoo",
+        "a stand-in for Gentoo with OpenRC 0.64, made of Debian 13's packages",
+        OPENRC,
+        NetworkFormat.NETIFRC,
+        apt=False,
+    ),
+    Platform(
+        "gentoo-systemd",
+        "a stand-in for Gentoo with systemd 257, made of Debian 13's packages",
+        SYSTEMD,
+        NetworkFormat.NETWORKD,
+        apt=False,
+    ),
 )
 
 

@@ -5,6 +5,7 @@ import json
 import platform
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 IMAGES = Path(__file__).with_name("images")
 """Files that a platform's root file system gets beside its packages, a directory each."""
@@ -125,6 +126,14 @@ class StandInRecipe:
     """Where the stand-in of the package manager notes what is installed."""
     revision: str = ""
     """Added to each version."""
+    base_named: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Packages of the base system by the names of the real distribution."""
+    category: str = ""
+    """What begins the names of packages that are not named here."""
+    index_included: bool = False
+    """Whether the host knows what there is without asking, as one that has the tree of ebuilds."""
+    units: bool = False
+    """Whether the base system has the units of systemd that its packages bring."""
     from_release: dict[str, str] = field(default_factory=dict)
     """Packages of Debian that come from another release than trixie."""
     busybox: bool = False
@@ -137,6 +146,41 @@ class StandInRecipe:
         """Name the result; the files of lab/images are part of it."""
         files = {tree: _files(IMAGES / tree) for tree in self.trees}
         return _stamp(VERSION, name, sorted(asdict(self).items()), files)
+
+
+# What Gentoo's stage 3 has, and all that portage needs.
+_GENTOO_BASE = (
+    *("bash", "bzip2", "coreutils", "diffutils", "findutils", "gawk", "grep", "gzip", "hostname", "iproute2"),
+    *("iputils-ping", "kmod", "less", "libc-bin", "mount", "ncurses-base", "netbase", "openssh-client"),
+    *("openssh-server", "openssh-sftp-server", "passwd", "procps", "psmisc", "python3", "sed", "tar"),
+    *("util-linux", "wget", "xz-utils"),
+)
+_PYTHON = ("python3", "python3-minimal", "python3.13", "python3.13-minimal")
+
+
+def _gentoo(*base: str, trees: tuple[str, ...], **more: Any) -> StandInRecipe:  # noqa: ANN401
+    return StandInRecipe(
+        base=(*_GENTOO_BASE, *base),
+        provided=(*_DEBIANS_TOOLS, "dash", "initscripts", "login", "systemd", "udev"),
+        packages={
+            "net-dns/bind": ("bind9", "bind9-dnsutils", "bind9-host", "bind9-utils"),
+            "net-dns/unbound": ("unbound", "unbound-anchor"),
+            "net-firewall/conntrack-tools": ("conntrack",),
+            "net-firewall/nftables": ("nftables",),
+            "net-misc/curl": ("curl",),
+            "net-misc/radvd": ("radvd",),
+            "net-analyzer/tcpdump": ("tcpdump",),
+            "net-analyzer/traceroute": ("traceroute",),
+            "sys-apps/acl": ("acl",),
+        },
+        base_package="virtual/system",
+        base_named={"dev-lang/python": _PYTHON, "sys-apps/iproute2": ("iproute2",)},
+        trees=("stand-in", *trees),
+        database="var/lib/portage/stand-in",
+        category="debian/",
+        index_included=True,
+        **more,
+    )
 
 
 STAND_IN = {
@@ -156,7 +200,7 @@ STAND_IN = {
             "curl": ("curl",),
             "iputils-ping": ("iputils-ping",),
             "nftables": ("nftables",),
-            "python3": ("python3", "python3-minimal", "python3.13", "python3.13-minimal"),
+            "python3": _PYTHON,
             "radvd": ("radvd",),
             "tcpdump": ("tcpdump",),
             "unbound": ("unbound", "unbound-anchor"),
@@ -180,6 +224,19 @@ STAND_IN = {
             "tunctl",
         ),
         without=("etc/runlevels/nonetwork", "etc/runlevels/off", "etc/runlevels/recovery", "usr/local/sbin"),
+    ),
+    "gentoo": _gentoo(
+        *("openrc", "sysvinit-core", "sysvinit-utils"),
+        trees=("openrc", "gentoo-common", "gentoo"),
+        # As new as Gentoo's; trixie's does not know `notify`.
+        from_release=dict.fromkeys(("libeinfo1", "librc1t64", "openrc"), "sid"),
+        without=("etc/runlevels/nonetwork", "etc/runlevels/off", "etc/runlevels/recovery"),
+    ),
+    "gentoo-systemd": _gentoo(
+        *("dbus", "systemd", "systemd-sysv"),
+        trees=("gentoo-common", "gentoo-systemd"),
+        units=True,
+        without=("usr/lib/systemd/system/ssh*.service", "usr/lib/systemd/system/ssh.socket"),
     ),
 }
 

@@ -35,20 +35,22 @@ def build(made_of: recipe.StandInRecipe, directory: Path) -> None:
         (root / part).symlink_to(f"usr/{part}")
     for empty in ("dev", "proc", "run", "sys", "tmp", "var/tmp", "root", "etc"):
         (root / empty).mkdir(parents=True, exist_ok=True)
-    extract(base, root)
+    extract(base, root, units=made_of.units)
     for sticky in ("tmp", "var/tmp"):
         (root / sticky).chmod(0o1777)
+    for unwanted in made_of.without:
+        _remove(root, unwanted)
     for image in images:
         copy_tree(image / "root", root)
     if made_of.busybox:
         _link_applets(root, made_of.without_applets)
-    for unwanted in made_of.without:
-        _remove(root, unwanted)
-    base_packages = plan(base, {made_of.base_package: ()}, made_of.revision)
+    base_packages = plan(base, {made_of.base_package: (), **made_of.base_named}, made_of)
     _note_installed(root / made_of.database, base_packages, made_of.base_package)
     watch(Job("finishing", [*ISOLATED, "sh", "-ec", _FINISH, "finish", str(root)], logs / "finish.log"))
-    packages = plan(repository, made_of.packages, made_of.revision)
+    packages = plan(repository, made_of.packages, made_of)
     write_repository(packages, images, directory / "packages")
+    if made_of.index_included:
+        shutil.copyfile(directory / "packages/index", root / made_of.database / "index")
     shutil.rmtree(apt)
 
 
@@ -61,7 +63,10 @@ class _Apt:
             (directory / made).mkdir(parents=True)
         self._status = directory / "status"
         self._status.write_text(
-            "".join(_installed(f"Package: {name}\nVersion: 99:1") for name in made_of.provided),
+            "".join(
+                _installed(f"Package: {name}\nVersion: 99:1")
+                for name in sorted({*made_of.provided} - {*made_of.base})
+            ),
             encoding="utf-8",
         )
         releases = ("trixie", *sorted(set(made_of.from_release.values())))

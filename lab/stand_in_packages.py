@@ -17,11 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.guest_files import copy_tree
+from lab.recipe import StandInRecipe
 
-# What Debian's packages hold for Debian: units, its own init scripts and their defaults, hooks of its tools, texts.
+_UNITS = re.compile(
+    r"(usr/)?lib/(systemd|udev|tmpfiles\.d|sysusers\.d)/|usr/share/dbus-1/|etc/(dbus-1|systemd)/"
+)
+# What Debian's packages hold for Debian: its own init scripts and their defaults, hooks of its tools, texts.
 _DEBIANS_OWN = re.compile(
-    r"(usr/)?lib/(systemd|udev|tmpfiles\.d|sysusers\.d)/"
-    r"|etc/(init\.d|default|apparmor\.d|apt|cron[.a-z]*|dpkg|insserv|logcheck|logrotate\.d|network|pam\.d|ppp"
+    r"etc/(init\.d|default|apparmor\.d|apt|cron[.a-z]*|dpkg|insserv|logcheck|logrotate\.d|network|pam\.d|ppp"
     r"|resolvconf|rsyslog\.d|ufw|update-motd\.d|bind|unbound|radvd|nftables\.conf)(/|$|\.)"
     r"|usr/share/(apport|bash-completion|bug|doc|doc-base|info|initramfs-tools|lintian|locale|man|menu"
     r"|python3/runtime\.d|zsh)/"
@@ -67,21 +70,24 @@ def _name(dependency: str) -> str:
     return re.split(r"[\s(:\[]", dependency.strip(), maxsplit=1)[0]
 
 
-def extract(debs: Iterable[Deb], target: Path) -> None:
-    """Unpack .deb files over each other, without what only Debian uses."""
+def extract(debs: Iterable[Deb], target: Path, *, units: bool = False) -> None:
+    """Unpack .deb files over each other, without what only Debian uses; with their `units` of systemd, if wanted."""
     for deb in debs:
         archive = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", deb.file], stdout=subprocess.PIPE)
         with tarfile.open(fileobj=archive.stdout, mode="r|") as files:
+            # Not every Python 3.11 has filters; what Debian signed is taken as it is.
+            files.extraction_filter = getattr(tarfile, "fully_trusted_filter", None)
             for member in files:
-                if not is_debians_own(member.name):
-                    files.extract(member, target, filter="fully_trusted")
+                if not is_debians_own(member.name, units=units):
+                    files.extract(member, target)
         if archive.wait():
             raise subprocess.CalledProcessError(archive.returncode, ["dpkg-deb", str(deb.file)])
 
 
-def is_debians_own(path: str) -> bool:
+def is_debians_own(path: str, *, units: bool = False) -> bool:
     """Tell whether a path of a .deb has no place on another distribution."""
-    return _DEBIANS_OWN.match(path.removeprefix("./") + "/") is not None
+    plain = path.removeprefix("./") + "/"
+    return _DEBIANS_OWN.match(plain) is not None or (not units and _UNITS.match(plain) is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,7 @@ class Package:
         return f"{self.name}|{self.version}|{digest}|{archive.name}|{needs}|{self.description}\n"
 
 
-def plan(debs: Sequence[Deb], named: Mapping[str, Sequence[str]], revision: str) -> list[Package]:
+def plan(debs: Sequence[Deb], named: Mapping[str, Sequence[str]], made_of: StandInRecipe) -> list[Package]:
     """Decide which packages there are: the `named` ones, of the .deb files given there, and one for each other.
 
     What a .deb needs that is not among `debs` is there already.
@@ -109,8 +115,12 @@ def plan(debs: Sequence[Deb], named: Mapping[str, Sequence[str]], revision: str)
     owner = {deb: name for name, own in named.items() for deb in own}
     groups: dict[str, list[Deb]] = {name: [] for name in named}
     for deb in debs:
-        groups.setdefault(owner.get(deb.name, deb.name), []).append(deb)
-    brings = {each: owner.get(deb.name, deb.name) for deb in debs for each in (*deb.provides, deb.name)}
+        groups.setdefault(owner.get(deb.name, made_of.category + deb.name), []).append(deb)
+    brings = {
+        each: owner.get(deb.name, made_of.category + deb.name)
+        for deb in debs
+        for each in (*deb.provides, deb.name)
+    }
     packages = []
     for name, own in groups.items():
         needs = {
@@ -121,7 +131,7 @@ def plan(debs: Sequence[Deb], named: Mapping[str, Sequence[str]], revision: str)
         packages.append(
             Package(
                 name,
-                (_version(own[0].version) if own else "1") + revision,
+                (_version(own[0].version) if own else "1") + made_of.revision,
                 tuple(own),
                 tuple(sorted(needs - {name})),
                 own[0].description if own else "part of the base system",

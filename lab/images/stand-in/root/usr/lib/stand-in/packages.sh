@@ -15,7 +15,7 @@ is_installed() {
 }
 
 installed_names() {
-    ls "$database/installed"
+    (cd "$database/installed" && find . -name version) | sed 's|^\./||; s|/version$||' | sort
 }
 
 version_of() {
@@ -28,11 +28,7 @@ indexed() {
 }
 
 fetch() {
-    if command -v curl >/dev/null && [ "${fetch_with:-}" = curl ]; then
-        curl --silent --fail --max-time 60 --output "$2" "$1"
-    else
-        wget -q -T 10 -O "$2" "$1" 2>/dev/null
-    fi
+    wget -q -T 10 -O "$2" "$1" 2>/dev/null
 }
 
 update_index() {
@@ -123,7 +119,8 @@ install_package() {
     done < "$part/files"
     cp -a "$part/tree/." / || return 1
     [ ! -e "$part/install" ] || sh "$part/install" || return 1
-    rm -rf "$part/tree" "$part/archive" "$database/installed/$name"
+    rm -rf "$part/tree" "$part/archive" "$part/install" "$database/installed/$name"
+    case $name in */*) mkdir -p "$database/installed/${name%/*}" ;; esac
     mv "$part" "$database/installed/$name"
 }
 

@@ -2,45 +2,72 @@
 
 from __future__ import annotations
 
-from tests.unit.roles.scripts import load
+from typing import TYPE_CHECKING
 
-resolver = load("roles/resolver/files/host_state.py")
-NAMED = 'udp UNCONN 0 0 0.0.0.0:53 0.0.0.0:* users:(("named",pid=612,fd=7))\n'
-DUAL_STACK = 'tcp LISTEN 0 128 *:53 *:* users:(("coredns",pid=77,fd=9))\n'
+import pytest
+from ansible_collections.nat64.gateway.plugins.module_utils.endpoints import read_endpoints, read_port
+from ansible_collections.nat64.gateway.plugins.module_utils.listening import Listener
+from ansible_collections.nat64.gateway.plugins.modules import resolver_host as resolver
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-def resolver_findings(
-    listening: str = "", unit: str = "ActiveState=inactive\n", **wanted: object
-) -> list[str]:
-    values: dict[str, object] = {
-        "port": 65053,
-        "forwarders": [],
-        "binary": "/usr/sbin/named",
-        "unit": "named.service",
-        "drop_in": "/etc/systemd/system/named.service.d/nat64-resolver.conf",
-    }
-    found: list[str] = resolver.findings(resolver.Wanted(**(values | wanted)), listening, unit)
-    return found
+NAMED = Listener("udp", "127.0.0.1", "", "named", 612)
+DUAL_STACK = Listener("tcp", "*", "", "coredns", 77)
 
 
-def test_a_bind_with_a_config_of_its_own_is_not_taken_over() -> None:
-    (finding,) = resolver_findings(unit="ActiveState=active\nDropInPaths=\n")
-    assert finding.startswith("resolver_mode: ")
-    ours = "/etc/systemd/system/named.service.d/nat64-resolver.conf"
-    assert resolver_findings(unit=f"ActiveState=active\nDropInPaths={ours}\n") == []
+def test_a_server_with_a_config_of_its_own_is_not_taken_over() -> None:
+    (finding,) = resolver.managed_findings("named", backend="bind", serves=True)
+    assert finding.startswith("resolver_mode: named ")
+    assert " adopt " in finding
+    (finding,) = resolver.managed_findings("unbound", backend="unbound", serves=True)
+    assert " adopt " not in finding
+    assert resolver.managed_findings("named", backend="bind", serves=False) == []
 
 
 def test_the_resolvers_port_may_be_held_by_bind_alone() -> None:
-    assert resolver_findings(NAMED) == []
-    (finding,) = resolver_findings(DUAL_STACK)
+    assert resolver.port_findings(65053, "/usr/sbin/named", [NAMED]) == []
+    (finding,) = resolver.port_findings(65053, "/usr/sbin/named", [NAMED, DUAL_STACK])
     assert "coredns" in finding
 
 
 def test_a_forwarder_that_is_no_address_is_told() -> None:
-    (finding,) = resolver_findings(forwarders=[{"address": "192.0.2.53"}, {"address": "ns.example"}])
+    found: list[str] = []
+    read_endpoints("resolver_forwarders", [{"address": "192.0.2.53"}, {"address": "ns.example"}], found)
+    (finding,) = found
     assert "ns.example" in finding
 
 
 def test_a_port_that_there_is_not_is_told() -> None:
-    found = resolver_findings(port=0, forwarders=[{"address": "192.0.2.53", "port": 65536}])
+    found: list[str] = []
+    read_port("resolver_port", 0, found)
+    read_endpoints("resolver_forwarders", [{"address": "192.0.2.53", "port": 65536}], found)
     assert [finding.partition(":")[0] for finding in found] == ["resolver_port", "resolver_forwarders"]
+
+
+@pytest.mark.parametrize(
+    ("words", "config"),
+    [
+        (["-f", "-u", "bind"], "/etc/bind/named.conf"),
+        (["-u", "named", "-c", "/srv/named.conf"], "/srv/named.conf"),
+        (["-c/srv/named.conf"], "/srv/named.conf"),
+    ],
+)
+def test_a_running_bind_tells_its_config(words: list[str], config: str) -> None:
+    assert resolver.config_of(words, "/etc/bind/named.conf") == config
+
+
+def test_a_bind_that_cannot_be_edited_safely_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    config = tmp_path / "named.conf"
+    config.write_text('options { directory "/";\n')
+    for found in (
+        resolver.adoption_findings(str(config), ["-t", "/chroot"], ""),
+        resolver.adoption_findings(str(config), [], f"{config}:2: unexpected end of input"),
+        resolver.adoption_findings(str(config), [], ""),
+        resolver.adoption_findings(str(tmp_path / "missing"), [], ""),
+    ):
+        (finding,) = found
+        assert finding.startswith("resolver_mode: ")
+        assert "set resolver_mode to none" in finding
+    config.write_text("options { };\n")
+    assert resolver.adoption_findings(str(config), [], "") == []

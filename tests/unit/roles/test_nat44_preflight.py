@@ -15,6 +15,8 @@ from ansible_collections.nat64.gateway.plugins.module_utils.nat44_settings impor
 from ansible_collections.nat64.gateway.plugins.module_utils.nft_ruleset import read_ruleset
 from ansible_collections.nat64.gateway.plugins.modules.firewall_host import foreign_functions
 
+from tests.unit.roles.foreign_firewalls import DOCKER, FIREWALLD, MAPPED, NFTABLES, PLAIN, UFW
+
 needs_nft = pytest.mark.skipif(shutil.which("nft") is None or os.geteuid() != 0, reason="needs nft and root")
 
 GOOD: dict[str, Any] = {
@@ -133,92 +135,7 @@ def test_networks_that_contain_one_another_become_one() -> None:
     assert settings(lan_networks=nested).lan_networks == ["2001:db8::/48", "2001:db8:1::/64"]
 
 
-# Firewalls of other tools, as their documentation says that they set up the forward hook
-
-DOCKER = """
-*filter
-:INPUT ACCEPT [0:0]
-:FORWARD DROP [0:0]
-:OUTPUT ACCEPT [0:0]
-:DOCKER - [0:0]
-:DOCKER-CT - [0:0]
-:DOCKER-FORWARD - [0:0]
-:DOCKER-USER - [0:0]
--A FORWARD -j DOCKER-USER
--A FORWARD -j DOCKER-FORWARD
--A DOCKER ! -i docker0 -o docker0 -j DROP
--A DOCKER-CT -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
--A DOCKER-FORWARD -j DOCKER-CT
--A DOCKER-FORWARD -o docker0 -j DOCKER
--A DOCKER-FORWARD -i docker0 -j ACCEPT
-COMMIT
-"""
-UFW = """
-*filter
-:FORWARD DROP [0:0]
-:{0}-before-forward - [0:0]
-:{0}-user-forward - [0:0]
-:{0}-after-logging-forward - [0:0]
-:{0}-reject-forward - [0:0]
--A FORWARD -j {0}-before-forward
--A FORWARD -j {0}-after-logging-forward
--A FORWARD -j {0}-reject-forward
--A {0}-before-forward -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
--A {0}-before-forward -p icmp -m icmp --icmp-type 8 -j ACCEPT
--A {0}-before-forward -j {0}-user-forward
--A {0}-after-logging-forward -m limit --limit 3/min --limit-burst 10 -j LOG --log-prefix "[UFW BLOCK] "
-COMMIT
-"""
-FIREWALLD = """
-table inet firewalld {
-    chain filter_FORWARD {
-        type filter hook forward priority filter + 10; policy accept;
-        ct state { established, related } accept
-        ct status dnat accept
-        iifname "lo" accept
-        ct state invalid drop
-        jump filter_FORWARD_POLICIES
-        reject with icmpx admin-prohibited
-    }
-    chain filter_FORWARD_POLICIES {
-        iifname "lan0" oifname "wan0" jump filter_FWD_lan
-        HERE
-        reject with icmpx admin-prohibited
-    }
-    chain filter_FWD_lan { accept; }
-    chain filter_FWD_nat64 { jump filter_FWD_nat64_allow; accept; }
-    chain filter_FWD_nat64_allow { }
-}
-"""
-PLAIN = """
-table inet filter {
-    chain forward {
-        type filter hook forward priority filter; policy drop;
-        ct state vmap { established : accept, related : accept, invalid : drop }
-        HERE
-        iifname "lan0" oifname "wan0" accept
-    }
-}
-"""
-MAPPED = """
-table inet zones {
-    map ways { type ifname . ifname : verdict; elements = { "lan0" . "wan0" : accept HERE }; }
-    set inside { type ipv6_addr; flags interval; elements = { 2001:db8:1::/64 }; }
-    chain forward {
-        type filter hook forward priority filter; policy accept;
-        ct state established,related accept
-        iifname . oifname vmap @ways
-        meta l4proto { icmp, ipv6-icmp } limit rate 4/second accept
-        goto refuse
-    }
-    chain refuse { counter drop; }
-}
-"""
-REMEDIED = {
-    "firewalld": (FIREWALLD, 'oifname "nat64" jump filter_FWD_nat64\niifname "nat64" jump filter_FWD_nat64'),
-    "inet filter": (PLAIN, 'iifname "nat64" accept\noifname "nat64" accept'),
-    "inet zones": (MAPPED, ', "lan0" . "nat64" : accept, "nat64" . "wan0" : accept'),
-}
+# Firewalls of other tools
 
 
 def nft(text: str, *options: str) -> str:
@@ -290,9 +207,9 @@ def test_a_rule_for_other_packets_does_not_satisfy(rule: str) -> None:
 
 
 @needs_nft
-@pytest.mark.parametrize("who", REMEDIED)
+@pytest.mark.parametrize("who", NFTABLES)
 def test_a_firewall_of_nftables_is_told_until_its_remedy_stands(who: str) -> None:
-    text, remedy = REMEDIED[who]
+    text, remedy = NFTABLES[who]
     (found,) = told_of_nft(text.replace("HERE", ""))
     assert who in found
     assert "(IPv4 and IPv6)" in found
@@ -340,7 +257,7 @@ def test_a_firewall_that_lets_the_gateway_forward_is_left_alone(text: str) -> No
 
 @needs_nft
 def test_without_json_a_policy_that_drops_is_still_found() -> None:
-    text, remedy = REMEDIED["inet filter"]
+    text, remedy = NFTABLES["inet filter"]
     (found,) = refusals_of_text(nft(text.replace("HERE", "")), settings())
     assert "the chain forward of the nftables table inet filter" in found
     assert refusals_of_text(nft(text.replace("HERE", remedy)), settings()) == []

@@ -72,7 +72,7 @@ def run(lab: Lab, *, keep: bool) -> bool:
         with report.timed("ansible-playbook site.yml"):
             _play(lab)
         download = lab.container("internet").upper / "srv/www/20M.bin"
-        for check in [*checks(download), *forwarder_checks()]:
+        for check in [*checks(download), *forwarder_checks(lab.gateway.init)]:
             with contextlib.suppress(CheckFailedError), report.timed(check.title):
                 _show(check, lab.container(check.host))
     finally:

@@ -16,6 +16,14 @@ class InitSystem:
     """Prints what the services of the host said."""
     power_off: tuple[str, ...]
     reboot: tuple[str, ...]
+    service: str
+    """Shell command for a service, with VERB (start, stop, status) and NAME."""
+    stopped: str
+    """Part of what `status` prints of a service that does not run."""
+
+    def service_command(self, verb: str, name: str) -> str:
+        """Return the shell command that does something with a service."""
+        return self.service.replace("VERB", verb).replace("NAME", name)
 
 
 SYSTEMD = InitSystem(
@@ -26,6 +34,8 @@ SYSTEMD = InitSystem(
     # systemd(1): starts poweroff.target, also while it still boots.
     power_off=("kill", "-s", "RTMIN+4", "1"),
     reboot=("systemctl", "--no-block", "reboot"),
+    service="systemctl --no-pager VERB NAME",
+    stopped="inactive (dead)",
 )
 
 # OpenRC names the runlevel before it starts its services; rc.starting is there until the last has been tried.
@@ -53,4 +63,6 @@ OPENRC = InitSystem(
     log=("sh", "-c", "cat /var/log/rc.log 2>/dev/null || true"),
     power_off=("poweroff",),
     reboot=("reboot",),
+    service="rc-service NAME VERB",
+    stopped="status: stopped",
 )

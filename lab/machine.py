@@ -1,5 +1,6 @@
 """What the lab needs of the machine it runs on, and what kind of machine that is."""
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -29,6 +30,33 @@ def check() -> None:
     missing = sorted({package for tool, package in TOOLS.items() if shutil.which(tool) is None})
     if missing:
         raise LabError(f"missing tools; install them with: apt-get install {' '.join(missing)}")
+
+
+# What systemd takes as root on one host of the lab.
+INOTIFY_PER_HOST = 3
+
+
+def check_room(hosts: int) -> None:
+    """Raise LabError if the kernel has too few inotify instances left for that many hosts with systemd.
+
+    They are counted by user, all labs together; a systemd that gets none does not finish booting.
+    """
+    limit = int(Path("/proc/sys/fs/inotify/max_user_instances").read_text(encoding="ascii"))
+    left = limit - _inotify_instances_of_root()
+    if left < hosts * INOTIFY_PER_HOST:
+        raise LabError(
+            f"{left} of {limit} inotify instances are left, {hosts} hosts take {hosts * INOTIFY_PER_HOST};"
+            " take another lab down, or raise the sysctl fs.inotify.max_user_instances"
+        )
+
+
+def _inotify_instances_of_root() -> int:
+    count = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # ended meanwhile
+            if process.stat().st_uid == 0:
+                count += sum(os.readlink(file) == "anon_inode:inotify" for file in (process / "fd").iterdir())
+    return count
 
 
 def systemd_is_pid_1() -> bool:

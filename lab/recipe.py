@@ -103,7 +103,7 @@ DEBIAN = {
 # What Debian's packages need of Debian: taken for installed, so that it is not in what stands in for another system.
 _DEBIANS_TOOLS = (
     *("adduser", "debconf", "dpkg", "init-system-helpers", "insserv", "lsb-base", "perl", "perl-base"),
-    *("libpam-modules", "libpam-runtime", "media-types", "runit-helper", "startpar", "tzdata", "ucf"),
+    *("libpam-modules", "libpam-runtime", "media-types", "runit-helper", "tzdata", "ucf"),
     *("base-files", "debianutils", "dns-root-data", "mawk", "openssl", "sysvinit-utils"),
 )
 
@@ -236,7 +236,11 @@ STAND_IN = {
         *("dbus", "systemd", "systemd-sysv"),
         trees=("gentoo-common", "gentoo-systemd"),
         units=True,
-        without=("usr/lib/systemd/system/ssh*.service", "usr/lib/systemd/system/ssh.socket"),
+        # Its users are in lab/images; Debian's groups would take their numbers.
+        without=(
+            *("usr/lib/systemd/system/ssh*.service", "usr/lib/systemd/system/ssh.socket"),
+            "usr/lib/sysusers.d/*.conf",
+        ),
     ),
 }
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from lab import guest_files, machine, mounts, rootfs
 from lab.container import POWEROFF_TIMEOUT, Container, wait_for
 from lab.errors import LabError
+from lab.init_systems import SYSTEMD
 from lab.interruption import undisturbed
 from lab.platforms import DEBIAN12, Platform, platform_named
 from lab.progress import step
@@ -99,6 +100,7 @@ class Lab:
             if self.state() is State.STALE:
                 with step(f"Clearing away what an earlier lab {self.name!r} left"):
                     self._clear()
+            machine.check_room(sum(container.platform.init is SYSTEMD for container in self.containers))
             with step("Root file systems"):
                 layers = rootfs.ready(rootfs.cache_directory(), self.gateway)
             try:

@@ -4,6 +4,7 @@ apt finds out which packages are needed and fetches them; they are unpacked, not
 of Debian's scripts is in the result. What makes it like the real one lies in lab/images.
 """
 
+import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Sequence
@@ -16,6 +17,7 @@ from lab.progress import Job, say, watch
 from lab.stand_in_packages import Deb, Package, extract, plan, read_deb, write_repository
 
 _FINISH = 'mount --rbind /dev "$1/dev" && exec chroot "$1" sh -e /usr/lib/stand-in/finish'
+_CONFLICTS = re.compile(r"^(?:Conflicts|Breaks): .*\n(?: .*\n)*", re.MULTILINE)
 _MERGED = ("bin", "sbin", "lib", "lib64")
 
 
@@ -106,7 +108,8 @@ class _Apt:
         known = self._status.read_text(encoding="utf-8")
         fresh = [deb for deb in debs if f"Package: {deb.name}\n" not in known]
         with self._status.open("a", encoding="utf-8") as status:
-            status.writelines(_installed(deb.control.rstrip()) for deb in fresh)
+            # What it is said to have of its own may be at odds with these: to us they are only files.
+            status.writelines(_installed(_CONFLICTS.sub("", deb.control).rstrip()) for deb in fresh)
         return fresh
 
     def _run(self, title: str, *arguments: str) -> None:

@@ -173,3 +173,12 @@ def test_only_root_is_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     with pytest.raises(LabError, match="sudo"):
         machine.check()
+
+
+def test_a_machine_without_room_for_another_lab_is_told_before_anything_is_booted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(machine, "_inotify_instances_of_root", lambda: 0)
+    machine.check_room(1)
+    with pytest.raises(LabError, match=r"inotify.*take another lab down"):
+        machine.check_room(10**9)

@@ -12,7 +12,7 @@ from lab.errors import LabError
 from lab.platforms import DEBIAN12, PLATFORMS, platform_named
 from lab.progress import say
 from lab.running import Lab, State
-from lab.topology import DEFAULT_LAB
+from lab.topology import DEFAULT_LAB, IN_LINE, TOPOLOGIES, topology_named
 
 
 def main() -> int:
@@ -53,6 +53,14 @@ def _parser() -> argparse.ArgumentParser:
 
     up = verbs.add_parser("up", parents=[common], help="boot the hosts")
     _add_gateway(up)
+    up.add_argument(
+        "--topology",
+        metavar="NAME",
+        choices=[topology.name for topology in TOPOLOGIES],
+        default=IN_LINE.name,
+        help="; ".join(f"{topology.name}: {topology.description}" for topology in TOPOLOGIES)
+        + " (default: %(default)s)",
+    )
     up.set_defaults(do=_up)
     down = verbs.add_parser(
         "down", parents=[common], help="stop the hosts and remove all that belongs to the lab"
@@ -89,7 +97,7 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 
 def _up(arguments: argparse.Namespace) -> int:
-    lab = Lab(arguments.name, platform_named(arguments.gateway))
+    lab = Lab(arguments.name, platform_named(arguments.gateway), topology_named(arguments.topology))
     lab.up()
     say(f"Lab {lab.name!r} is up. Try: python -m lab --name {lab.name} run client ping 2001:db8:64:1::1")
     return 0
@@ -106,6 +114,7 @@ def _status(arguments: argparse.Namespace) -> int:
     say(f"lab {lab.name!r} is {state.value}")
     if state is not State.DOWN:
         say(f"  its gateway is {lab.gateway.name}: {lab.gateway.description}")
+        say(f"  its topology is {lab.topology.name}: {lab.topology.description}")
     for container in lab.containers:
         init = container.init()
         say(f"  {container.host.name:10}" + (f"runs, PID {init.pid}" if init else "does not run"))

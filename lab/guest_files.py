@@ -8,9 +8,10 @@ from pathlib import Path
 from lab import network_config
 from lab.init_systems import SYSTEMD
 from lab.platforms import DEBIAN12, NetworkFormat, Platform
-from lab.topology import Host
+from lab.topology import IN_LINE, Host, Topology
 
 _HOSTS = Path(__file__).with_name("hosts")
+_TOPOLOGIES = Path(__file__).with_name("topologies")
 DOWNLOAD_SIZE = 20_000_000
 """Size of the file that the web servers offer, in bytes."""
 
@@ -33,10 +34,12 @@ _MASKED = (
 )
 
 
-def write(host: Host, root: Path, public_key: str, platform: Platform = DEBIAN12) -> None:
+def write(
+    host: Host, root: Path, public_key: str, platform: Platform = DEBIAN12, topology: Topology = IN_LINE
+) -> None:
     """Write the host's files below `root`, which becomes the upper part of its overlay."""
-    for tree in ("all", host.name):
-        copy_tree(_HOSTS / tree, root)
+    for tree in (_HOSTS / "all", _HOSTS / host.name, _TOPOLOGIES / topology.name / host.name):
+        copy_tree(tree, root)
     if not platform.apt:
         shutil.rmtree(root / "etc/apt")
     # Not empty: systemd takes a host without machine-id for one at its first boot and enables all its services.

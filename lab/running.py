@@ -11,9 +11,10 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum
 from pathlib import Path
+from typing import TypeVar
 
 from lab import guest_files, machine, mounts, rootfs
 from lab.container import POWEROFF_TIMEOUT, Container, wait_for
@@ -22,7 +23,9 @@ from lab.init_systems import SYSTEMD
 from lab.interruption import undisturbed
 from lab.platforms import DEBIAN12, Platform, platform_named
 from lab.progress import step
-from lab.topology import HOSTS, checked_lab_name, host_named, namespace, wiring
+from lab.topology import IN_LINE, Topology, checked_lab_name, namespace, topology_named, wiring
+
+_Named = TypeVar("_Named")
 
 RUN = Path("/run/nat64-lab")
 _NAMESPACES = Path("/run/netns")
@@ -42,13 +45,15 @@ class State(Enum):
 class Lab:
     """The lab of a given name, running or not.
 
-    `gateway` is the platform that the gateway gets when the lab is booted; of a running lab, what it got.
+    `gateway` is the platform that the gateway gets when the lab is booted, and `topology` who is there and how they
+    are joined; of a running lab, what it got.
     """
 
-    def __init__(self, name: str, gateway: Platform = DEBIAN12) -> None:
+    def __init__(self, name: str, gateway: Platform = DEBIAN12, topology: Topology = IN_LINE) -> None:
         self.name = checked_lab_name(name)
         self.directory = RUN / name
-        self.gateway = self._booted_platform() or gateway
+        self.gateway = self._booted("gateway-platform", platform_named) or gateway
+        self.topology = self._booted("topology", topology_named) or topology
 
     @property
     def containers(self) -> list[Container]:
@@ -60,18 +65,18 @@ class Lab:
                 self.directory / host.name,
                 self.gateway if host.name == "gateway" else DEBIAN12,
             )
-            for host in HOSTS
+            for host in self.topology.hosts
         ]
 
-    def _booted_platform(self) -> Platform | None:
+    def _booted(self, file: str, named: Callable[[str], _Named]) -> _Named | None:
         try:
-            return platform_named((self.directory / "gateway-platform").read_text(encoding="utf-8"))
+            return named((self.directory / file).read_text(encoding="utf-8"))
         except OSError:
             return None
 
     def container(self, host: str) -> Container:
         """Return the container of a host; raise LabError if there is no such host."""
-        return next(each for each in self.containers if each.host == host_named(host))
+        return next(each for each in self.containers if each.host == self.topology.host_named(host))
 
     @property
     def ssh_config(self) -> Path:
@@ -104,7 +109,7 @@ class Lab:
             with step("Root file systems"):
                 layers = rootfs.ready(rootfs.cache_directory(), self.gateway)
             try:
-                with step("Booting " + ", ".join(host.name for host in HOSTS)):
+                with step("Booting " + ", ".join(host.name for host in self.topology.hosts)):
                     self._prepare()
                     self._wire()
                     for container in self.containers:
@@ -153,18 +158,19 @@ class Lab:
             ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"nat64 lab {self.name}", "-f", key],
             check=True,
         )
-        self.ssh_config.write_text(ssh_config(self.name), encoding="utf-8")
+        self.ssh_config.write_text(ssh_config(self.name, self.topology), encoding="utf-8")
+        (self.directory / "topology").write_text(self.topology.name, encoding="utf-8")
         (self.directory / "gateway-platform").write_text(self.gateway.name, encoding="utf-8")
         public_key = key.with_suffix(".pub").read_text(encoding="utf-8")
         for container in self.containers:
             container.upper.mkdir(parents=True)
             container.upper.chmod(0o755)
-            guest_files.write(container.host, container.upper, public_key, container.platform)
+            guest_files.write(container.host, container.upper, public_key, container.platform, self.topology)
 
     def _wire(self) -> None:
         for container in self.containers:
             subprocess.run(["ip", "netns", "add", container.machine_name], check=True)
-        links = "\n".join(wiring(self.name))
+        links = "\n".join(wiring(self.name, self.topology.links))
         subprocess.run(["ip", "-batch", "-"], input=links, text=True, check=True)
 
     def _wait_for_uplink(self) -> None:
@@ -209,11 +215,11 @@ def _end_connections(machine_name: str) -> None:
             os.kill(int(pid), signal.SIGTERM)
 
 
-def ssh_config(lab: str) -> str:
+def ssh_config(lab: str, topology: Topology = IN_LINE) -> str:
     """Return a configuration for ssh with which it and Ansible reach the hosts of a lab by name."""
     return f"""\
 # Reaches the hosts of lab `{lab}` through their network namespaces; needs root.
-Host {" ".join(host.name for host in HOSTS)}
+Host {" ".join(host.name for host in topology.hosts)}
     User root
     ProxyCommand ip netns exec {namespace(lab, "%h")} nc 127.0.0.1 22
     IdentityFile {RUN / lab}/id_ed25519

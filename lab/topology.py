@@ -1,10 +1,11 @@
-"""Who stands in the lab, and which wire joins whom.
+"""Who stands in a lab, and which wire joins whom: a set of topologies, each a way in which gateways stand.
 
-The addresses are in each host's own files, `lab/hosts/HOST/etc/network/interfaces`.
+The addresses are in each host's own files, `lab/hosts/HOST/etc/network/interfaces`, or where a topology
+differs `lab/topologies/TOPOLOGY/HOST/etc/network/interfaces`.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -43,7 +44,29 @@ class End:
     mac: str
 
 
-HOSTS = (
+Link = tuple[End, End]
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """One way in which a gateway stands among its neighbours."""
+
+    name: str
+    description: str
+    hosts: tuple[Host, ...]
+    links: tuple[Link, ...]
+
+    def host_named(self, name: str) -> Host:
+        """Find a host; raise LabError, naming those there are, if there is none."""
+        for host in self.hosts:
+            if host.name == name:
+                return host
+        raise LabError(
+            f"no host {name!r} in the lab; there are {', '.join(host.name for host in self.hosts)}"
+        )
+
+
+_HOSTS = (
     Host("client", Layer.PEERS),
     Host("gateway", Layer.BASE),
     Host("isp", Layer.PEERS, services=("radvd",)),
@@ -52,14 +75,63 @@ HOSTS = (
 )
 
 # Fixed hardware addresses: the SLAAC addresses made from them are known, so isp can route to the gateway.
-LINKS = (
-    (End("client", "lan0", "02:00:00:00:01:0c"), End("gateway", "lan0", "02:00:00:00:01:01")),
-    (End("gateway", "wan0", "02:00:00:00:02:02"), End("isp", "wan0", "02:00:00:00:02:01")),
+_CLIENT = (End("client", "lan0", "02:00:00:00:01:0c"), End("gateway", "lan0", "02:00:00:00:01:01"))
+_UPLINK = (End("gateway", "wan0", "02:00:00:00:02:02"), End("isp", "wan0", "02:00:00:00:02:01"))
+_INTERNET = (
     (End("isp", "inet0", "02:00:00:00:03:01"), End("internet", "inet0", "02:00:00:00:03:80")),
     (End("isp", "six0", "02:00:00:00:04:01"), End("six", "six0", "02:00:00:00:04:80")),
 )
 
+IN_LINE = Topology(
+    "in-line",
+    "the gateway stands between the LAN and the uplink",
+    _HOSTS,
+    (_CLIENT, _UPLINK, *_INTERNET),
+)
+
+TOPOLOGIES = (
+    IN_LINE,
+    Topology(
+        "one-armed",
+        "the gateway stands in the LAN, beside the router (host isp) that the hosts already have",
+        _HOSTS,
+        (
+            # The router is the LAN's switch as well: lan0 there is a bridge of these two.
+            (_CLIENT[0], End("isp", "port1", "02:00:00:00:01:11")),
+            (_CLIENT[1], End("isp", "port2", "02:00:00:00:01:12")),
+            *_INTERNET,
+        ),
+    ),
+    Topology(
+        "several-lans",
+        "the gateway has two LANs, with hosts client and office, and one for guests",
+        (*_HOSTS, Host("office", Layer.PEERS), Host("guest", Layer.PEERS)),
+        (
+            _CLIENT,
+            (End("office", "lan1", "02:00:00:00:05:0c"), End("gateway", "lan1", "02:00:00:00:05:01")),
+            (End("guest", "guest0", "02:00:00:00:06:0c"), End("gateway", "guest0", "02:00:00:00:06:01")),
+            _UPLINK,
+            *_INTERNET,
+        ),
+    ),
+    Topology(
+        "dual-stack",
+        "in line, and the LAN has IPv4 as well, which the gateway routes",
+        _HOSTS,
+        IN_LINE.links,
+    ),
+)
+
 DEFAULT_LAB = "lab"
+
+
+def topology_named(name: str) -> Topology:
+    """Find a topology; raise LabError, naming those there are, if there is none."""
+    for topology in TOPOLOGIES:
+        if topology.name == name:
+            return topology
+    names = ", ".join(topology.name for topology in TOPOLOGIES)
+    raise LabError(f"no topology {name!r}; there are {names}")
 
 
 def checked_lab_name(name: str) -> str:
@@ -74,17 +146,9 @@ def namespace(lab: str, host: str) -> str:
     return f"nat64-{lab}-{host}"
 
 
-def host_named(name: str) -> Host:
-    """Find a host; raise LabError, naming those there are, if there is none."""
-    for host in HOSTS:
-        if host.name == name:
-            return host
-    raise LabError(f"no host {name!r} in the lab; there are {', '.join(host.name for host in HOSTS)}")
-
-
-def wiring(lab: str) -> Iterator[str]:
+def wiring(lab: str, links: Sequence[Link]) -> Iterator[str]:
     """Commands for `ip -batch` that join the lab's namespaces, one wire each."""
-    for a, b in LINKS:
+    for a, b in links:
         yield (
             f"link add {a.interface} address {a.mac} netns {namespace(lab, a.host)} type veth"
             f" peer name {b.interface} address {b.mac} netns {namespace(lab, b.host)}"

@@ -10,7 +10,7 @@ from lab import guest_files
 from lab.container import Container, Process, descendants, nspawn_arguments
 from lab.mounts import parse
 from lab.rootfs import RootFs
-from lab.topology import HOSTS, Host, Layer, host_named
+from lab.topology import IN_LINE, Host, Layer
 
 ROOTFS = RootFs(Path("/cache/rootfs-x/peers"), Path("/cache/rootfs-x/base"), Path("/cache/rootfs-x/packages"))
 
@@ -28,7 +28,7 @@ def test_a_reused_pid_is_not_taken_for_the_process_that_had_it() -> None:
 
 
 def test_a_record_of_a_process_that_is_gone_is_no_running_host(tmp_path: Path) -> None:
-    container = Container("lab", host_named("client"), tmp_path)
+    container = Container("lab", IN_LINE.host_named("client"), tmp_path)
     assert container.watcher() is None
     (tmp_path / "process").write_text(
         f"{os.getpid()} (sh) S " + " ".join(["1"] * 18) + " 1 0 0", encoding="utf-8"
@@ -43,7 +43,7 @@ def test_descendants_come_after_their_parents_and_are_only_our_own() -> None:
     assert list(descendants(ours, [grandchild, stranger, child, ours])) == [child, grandchild]
 
 
-@pytest.mark.parametrize("host", HOSTS, ids=lambda host: host.name)
+@pytest.mark.parametrize("host", IN_LINE.hosts, ids=lambda host: host.name)
 def test_each_host_has_a_network_namespace_of_its_own(host: Host) -> None:
     container = Container("x", host, Path("/run/x"))
     arguments = nspawn_arguments(container.host, container.machine_name, ROOTFS, systemd=True)
@@ -51,7 +51,7 @@ def test_each_host_has_a_network_namespace_of_its_own(host: Host) -> None:
 
 
 def test_only_without_systemd_a_host_stays_in_the_cgroup_it_was_started_in() -> None:
-    gateway = host_named("gateway")
+    gateway = IN_LINE.host_named("gateway")
     assert "--keep-unit" in nspawn_arguments(gateway, "m", ROOTFS, systemd=False)
     assert "--keep-unit" not in nspawn_arguments(gateway, "m", ROOTFS, systemd=True)
 
@@ -59,7 +59,7 @@ def test_only_without_systemd_a_host_stays_in_the_cgroup_it_was_started_in() -> 
 def test_only_the_internet_host_has_the_package_repository() -> None:
     bound = [
         host.name
-        for host in HOSTS
+        for host in IN_LINE.hosts
         if any(
             argument.startswith("--bind") for argument in nspawn_arguments(host, "m", ROOTFS, systemd=True)
         )
@@ -68,7 +68,7 @@ def test_only_the_internet_host_has_the_package_repository() -> None:
 
 
 def test_the_gateway_starts_from_a_bare_system() -> None:
-    assert [host.name for host in HOSTS if host.layer is Layer.BASE] == ["gateway"]
+    assert [host.name for host in IN_LINE.hosts if host.layer is Layer.BASE] == ["gateway"]
 
 
 def test_proc_5_octal_escapes_in_mount_points_are_resolved() -> None:
@@ -80,7 +80,7 @@ def test_proc_5_octal_escapes_in_mount_points_are_resolved() -> None:
 def test_a_hosts_files_are_right_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:
-        guest_files.write(host_named("isp"), tmp_path, "ssh-ed25519 KEY\n")
+        guest_files.write(IN_LINE.host_named("isp"), tmp_path, "ssh-ed25519 KEY\n")
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "etc").stat().st_mode) == 0o755
@@ -92,13 +92,13 @@ def test_a_hosts_files_are_right_whatever_the_umask(tmp_path: Path) -> None:
 
 
 def test_a_hosts_own_file_comes_before_the_one_all_have(tmp_path: Path) -> None:
-    guest_files.write(host_named("client"), tmp_path, "")
+    guest_files.write(IN_LINE.host_named("client"), tmp_path, "")
     assert (tmp_path / "etc/resolv.conf").read_text(encoding="utf-8") == "nameserver 2001:db8:64:1::1\n"
 
 
 def test_no_two_hosts_have_the_same_machine_id(tmp_path: Path) -> None:
     for name in ("client", "six"):
-        guest_files.write(host_named(name), tmp_path / name, "")
+        guest_files.write(IN_LINE.host_named(name), tmp_path / name, "")
     first, second = (
         (tmp_path / name / "etc/machine-id").read_text(encoding="utf-8") for name in ("client", "six")
     )

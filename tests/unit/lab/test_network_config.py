@@ -7,7 +7,7 @@ import pytest
 from lab import guest_files, network_config
 from lab.errors import LabError
 from lab.platforms import platform_named
-from lab.topology import host_named
+from lab.topology import IN_LINE
 
 ROOT = Path(__file__).parents[3]
 GATEWAY = (ROOT / "lab/hosts/gateway/etc/network/interfaces").read_text(encoding="utf-8")
@@ -48,7 +48,7 @@ def test_networkd_gets_a_file_for_each_interface() -> None:
 
 
 def test_a_gentoo_gateway_has_a_service_for_each_interface_and_no_ifupdown(tmp_path: Path) -> None:
-    guest_files.write(host_named("gateway"), tmp_path, "", platform_named("gentoo"))
+    guest_files.write(IN_LINE.host_named("gateway"), tmp_path, "", platform_named("gentoo"))
     for name in ("net.lan0", "net.wan0"):
         assert (tmp_path / "etc/init.d" / name).readlink() == Path("net.lo")
         assert (tmp_path / "etc/runlevels/default" / name).readlink() == Path("/etc/init.d") / name

@@ -7,7 +7,7 @@ import pytest
 from lab import guest_files, recipe
 from lab.errors import LabError
 from lab.platforms import DEBIAN12, PLATFORMS, Platform, platform_named
-from lab.topology import host_named
+from lab.topology import IN_LINE
 
 
 def test_an_unknown_platform_is_refused_with_those_there_are() -> None:
@@ -17,7 +17,7 @@ def test_an_unknown_platform_is_refused_with_those_there_are() -> None:
 
 @pytest.mark.parametrize("platform", PLATFORMS, ids=lambda platform: platform.name)
 def test_only_a_host_with_systemd_gets_units(platform: Platform, tmp_path: Path) -> None:
-    guest_files.write(host_named("gateway"), tmp_path, "", platform)
+    guest_files.write(IN_LINE.host_named("gateway"), tmp_path, "", platform)
     assert (tmp_path / "etc/systemd").exists() == (platform.init.name == "systemd")
 
 

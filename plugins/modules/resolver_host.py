@@ -227,14 +227,14 @@ def _adoption(asked: dict[str, Any], bind: list[int]) -> tuple[list[str], str]:
     return adoption_findings(config, arguments, _checked(asked["checkconf"], config)), config
 
 
-def _management(asked: dict[str, Any]) -> list[str]:
-    """Return what keeps the role from managing a name server of its own."""
+def _management(asked: dict[str, Any], *, listens: bool) -> list[str]:
+    """Return what keeps the role from managing a name server of its own, given whether one is on port 53."""
     if not asked["manage_packages"] and not Path(asked["binary"]).exists():
         return [
             f"resolver_manage_packages: {asked['binary']} is not there; install it, or set the variable to true"
         ]
     service = asked["service"]
-    serves = is_running(service) or any(RUNLEVELS.glob(f"*/{service}"))
+    serves = listens or is_running(service) or any(RUNLEVELS.glob(f"*/{service}"))
     return managed_findings(service, backend=asked["backend"], serves=serves and not _is_managed(asked))
 
 
@@ -275,7 +275,7 @@ def main() -> None:
         stands_in_the_way, config = _adoption(asked, [each.pid for _, each in own])
         found += stands_in_the_way
     else:
-        found += _management(asked)
+        found += _management(asked, listens=any(number == DNS_PORT for number, _ in own))
     module.exit_json(
         findings=found,
         installed=Path(asked["binary"]).exists(),

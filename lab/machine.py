@@ -55,7 +55,9 @@ def _inotify_instances_of_root() -> int:
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # ended meanwhile
             if process.stat().st_uid == 0:
-                count += sum(os.readlink(file) == "anon_inode:inotify" for file in (process / "fd").iterdir())
+                count += sum(
+                    str(file.readlink()) == "anon_inode:inotify" for file in (process / "fd").iterdir()
+                )
     return count
 
 

@@ -1,8 +1,7 @@
-"""The lab leaves nothing behind, however it ends; its gateway works on every platform."""
+"""The lab leaves nothing behind, however it ends."""
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -12,9 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab import rootfs
-from lab.container import Container, wait_for
+from lab.container import wait_for
 from lab.mounts import mounted
-from lab.platforms import PLATFORMS
 from lab.running import RUN, Lab, State
 
 if TYPE_CHECKING:
@@ -33,15 +31,6 @@ def lab() -> Iterator[Lab]:
     made = Lab(NAME)
     yield made
     made.down()
-
-
-@pytest.fixture(params=PLATFORMS, ids=lambda platform: platform.name)
-def gateway(request: pytest.FixtureRequest) -> Iterator[Container]:
-    """A gateway of each platform, in a lab that is up."""
-    lab = Lab(NAME, request.param)
-    lab.up()
-    yield lab.container("gateway")
-    lab.down()
 
 
 def lab_command(verb: str) -> list[str]:
@@ -99,62 +88,12 @@ def test_a_second_up_of_a_running_lab_is_refused_and_changes_nothing(lab: Lab) -
     assert lab.state() is State.UP
 
 
-# What installs a package on each platform; its repository is reached over the gateway's own uplink.
-INSTALL = {
-    "alpine": ["apk", "add", "nftables"],
-    "gentoo": ["emerge", "--quiet", "net-firewall/nftables"],
-    "gentoo-systemd": ["emerge", "--quiet", "net-firewall/nftables"],
-}
-APT = ["sh", "-c", "apt-get -q=2 update && DEBIAN_FRONTEND=noninteractive apt-get -q=2 install nftables"]
-# What Debian has and the real distribution has not.
-DEBIANS_TOOLS = "apt-get dpkg dpkg-query perl debconf-show invoke-rc.d deb-systemd-helper"
-
-
-def test_a_gateway_of_each_platform_installs_from_the_repository(gateway: Container) -> None:
-    assert gateway.run(INSTALL.get(gateway.platform.name, APT)).returncode == 0
-    assert gateway.run(["nft", "list", "ruleset"]).returncode == 0
-
-
-def test_ansible_knows_a_gateway_of_each_platform_for_what_it_is(gateway: Container) -> None:
-    name = gateway.platform.name
-    if name == "alpine":
-        assert gateway.run(["sh", "-c", "command -v python3"]).returncode != 0
-        gateway.run(["apk", "add", "python3"])
-    command = ["ansible", "--inventory=gateway,", "--user=root", "gateway", "--module-name=setup"]
-    command += ["--args=gather_subset=!all,min,distribution,pkg_mgr,service_mgr"]
-    command += ["--ssh-common-args", f"-F {RUN / NAME}/ssh_config"]
-    facts = subprocess.run(
-        command,
-        check=True,
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=os.environ | {"ANSIBLE_SSH_CONTROL_PATH_DIR": str(RUN / NAME / "ssh")},
-    ).stdout
-    family, packages = {
-        "debian": ("Debian", "apt"),
-        "alpine": ("Alpine", "apk"),
-        "gentoo": ("Gentoo", "portage"),
-    }[name.split("-", maxsplit=1)[0].rstrip("123")]
-    assert f"ansible_os_family: {family}\n" in facts
-    assert f"ansible_pkg_mgr: {packages}\n" in facts
-    assert f"ansible_service_mgr: {gateway.platform.init.name}\n" in facts
-
-
-def test_a_stand_in_has_none_of_debians_tools(gateway: Container) -> None:
-    there = gateway.run(
-        ["sh", "-c", f"for tool in {DEBIANS_TOOLS}; do command -v $tool; done"],
-        capture_output=True,
-        text=True,
-    ).stdout
-    assert (there == "") is not gateway.platform.apt
-
-
-def test_a_gateway_that_reboots_keeps_its_links_and_files(gateway: Container) -> None:
-    lab = Lab(NAME)
+def test_a_host_that_reboots_keeps_its_links_and_files(lab: Lab) -> None:
+    lab.up()
+    gateway = lab.container("gateway")
     gateway.run(["touch", "/etc/kept"])
     before = gateway.init()
-    gateway.ask_to_reboot()
+    gateway.run(["systemctl", "reboot"])
     assert wait_for(lambda: gateway.init() not in {None, before}, 60)
     gateway.wait_until_booted()
     assert gateway.run(["test", "-e", "/etc/kept"]).returncode == 0
@@ -162,13 +101,6 @@ def test_a_gateway_that_reboots_keeps_its_links_and_files(gateway: Container) ->
         lambda: lab.container("client").run(["ping", "-c1", "2001:db8:64:1::1"]).returncode == 0, 30
     )
     assert wait_for(lambda: lab.container("isp").run(["ping", "-c1", "198.51.100.2"]).returncode == 0, 30)
-
-
-def test_a_gateway_of_each_platform_powers_off_by_itself(gateway: Container) -> None:
-    watcher = gateway.watcher()
-    assert watcher is not None
-    gateway.ask_to_power_off()
-    assert wait_for(lambda: not watcher.is_alive(), 30)
 
 
 def test_no_interface_of_the_lab_is_in_the_machines_own_namespace(lab: Lab) -> None:

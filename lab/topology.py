@@ -116,7 +116,7 @@ TOPOLOGIES = (
     ),
     Topology(
         "dual-stack",
-        "in line, and the LAN has IPv4 as well, which the gateway routes",
+        "in line, and the LAN has IPv4 as well",
         _HOSTS,
         IN_LINE.links,
     ),

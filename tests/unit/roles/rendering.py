@@ -13,12 +13,36 @@ TEMPLATES = sorted(path.relative_to(PROJECT / "templates") for path in (PROJECT 
 UNITS = [path for path in TEMPLATES if path.name.endswith(".service.j2")]
 INIT_SCRIPTS = [path for path in TEMPLATES if path.name.endswith(".openrc.j2")]
 
+# What the look at a host makes of a default router's interface.
+ADVERTISED: dict[str, Any] = {
+    "name": "lan0",
+    "router_lifetime": 1800,
+    "preference": "medium",
+    "min_interval": 200,
+    "max_interval": 600,
+    "mtu": 1480,
+    "prefixes": ["::/64"],
+    "valid_lifetime": 5400,
+    "preferred_lifetime": 2700,
+    "rdnss": ["2001:db8:64:1::1"],
+    "dnssl": ["example"],
+    "dns_lifetime": 1800,
+    "pref64": ["64:ff9b::/96"],
+    "pref64_lifetime": 1800,
+    "route_information": ["64:ff9b::/96"],
+    "route_lifetime": 1800,
+}
+
 FACTS: dict[str, Any] = {
+    "__router_advertisements_host": {"interfaces": [ADVERTISED]},
+    "__router_advertisements_interface": ADVERTISED,
     "ansible_managed": "Ansible managed",
     "ansible_check_mode": False,
     "ansible_facts": {"default_ipv4": {"interface": "eth0"}},
     "inventory_hostname": "gateway.example",
     "__nat64_host": {
+        "netifrc": "preup",
+        "netifrc_preup": False,
         "sysctl": {
             "wanted": {"net/ipv6/conf/eth0/accept_ra": "2", "net/ipv6/conf/all/forwarding": "1"},
             "uplinks": ["eth0"],

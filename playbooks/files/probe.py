@@ -144,14 +144,14 @@ def ask(name: str, server: str) -> list[str]:
             reply = asking.recv(4096)
         except OSError as error:
             raise Failed(f"no answer from {server}: {error}") from error
-    replied_id, flags, _, answers, _, _ = struct.unpack_from("!6H", reply)
+    replied_id, flags, __, answers, __, __ = struct.unpack_from("!6H", reply)
     if replied_id != query_id or flags & 0xF:
         raise Failed(f"{server} answered with RCODE {flags & 0xF}")
     at = len(query)
     found = []
-    for _ in range(answers):
+    for __ in range(answers):
         at = _skip_name(reply, at)
-        kind, _, _, length = struct.unpack_from("!2HIH", reply, at)
+        kind, __, __, length = struct.unpack_from("!2HIH", reply, at)
         at += 10
         if kind == AAAA:
             found.append(socket.inet_ntop(socket.AF_INET6, reply[at : at + length]))
@@ -197,7 +197,7 @@ def echo(target: ipaddress.IPv4Address | ipaddress.IPv6Address) -> float:
             asking.sendto(message, (str(target), 0))
             while (left := start + SECONDS - time.monotonic()) > 0:
                 asking.settimeout(left)
-                reply, _ = asking.recvfrom(2048)
+                reply, __ = asking.recvfrom(2048)
                 reply = reply if six else reply[(reply[0] & 0xF) * 4 :]
                 if reply[0] == wanted and reply[4:] == rest:
                     return time.monotonic() - start

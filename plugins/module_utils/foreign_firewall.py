@@ -93,7 +93,7 @@ def _tool(table: Table) -> str:
 
 def _who(tool: str, places: list[tuple[Table, str, str]]) -> str:
     families = " and ".join(_FAMILIES[family] for family in _families(places))
-    chains = ", ".join(dict.fromkeys(chain for _, chain, _ in places))
+    chains = ", ".join(dict.fromkeys(chain for _table, chain, _family in places))
     if tool == "iptables":
         return f"the iptables chain {chains} ({families})"
     if tool in ("firewalld", "ufw", "Docker"):
@@ -147,12 +147,12 @@ def _two_lines(device: str) -> str:
 
 
 def _families(places: list[tuple[Table, str, str]]) -> list[str]:
-    return sorted({family for _, _, family in places})
+    return sorted({family for _table, _chain, family in places})
 
 
 def _tables_of_text(listing: str) -> Iterator[tuple[str, str, str]]:
     for name, body in _blocks(listing, "table"):
-        family, _, table = name.partition(" ")
+        family, __, table = name.partition(" ")
         if family in ("ip", "ip6", "inet"):
             yield family, table, body
 

@@ -85,8 +85,8 @@ def listeners(port: int) -> list[Listener]:
     rows = [(table, row) for table in TABLES for row in parse(_text(PROC / "net" / table), table, port)]
     if not rows:
         return []
-    bindings = {table: _bindings(table) for table in {table for table, _ in rows}}
-    owners = _owners({row.inode for _, row in rows})
+    bindings = {table: _bindings(table) for table in {table for table, __ in rows}}
+    owners = _owners({row.inode for __, row in rows})
     found: list[Listener] = []
     for table, row in rows:
         binding = bindings[table].get(row.inode, Binding(0, ipv6_only=False))
@@ -108,7 +108,7 @@ def parse(text: str, table: str, port: int) -> Iterator[Row]:
     """Pick the sockets that listen on the port from a table such as /proc/net/udp6."""
     for line in text.splitlines()[1:]:
         columns = line.split()
-        address, _, local_port = columns[1].partition(":")
+        address, __, local_port = columns[1].partition(":")
         if int(local_port, 16) == port and columns[3] == _IDLE[table[:3]]:
             yield Row(_address(address), int(columns[9]))
 

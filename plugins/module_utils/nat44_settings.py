@@ -67,7 +67,7 @@ def read_settings(  # noqa: PLR0913 - these are the role's variables
     # A wrong pool keeps nothing else from being told.
     network = network or IPv4Network("192.168.240.0/20")
     pairs = _pairs(maps)
-    found.public_maps = [str(ipv4) for ipv4, _ in pairs if not ipv4.subnet_of(network)]
+    found.public_maps = [str(ipv4) for ipv4, __ in pairs if not ipv4.subnet_of(network)]
     _read_port_forwards(found, port_forwards, pairs, network)
     return found
 

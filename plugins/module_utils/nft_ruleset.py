@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 FAMILIES = ("ip", "ip6", "inet")
+# What stands for the word of an empty statement.
+_NOTHING: tuple[str, Any] = ("", {})
 _META = {
     "iifname": "iif",
     "iif": "iif",
@@ -64,7 +66,7 @@ class _Reader:
         """Read one rule; a verdict map makes several."""
         terms: list[Term] = []
         for statement in statements:
-            (kind, what) = next(iter(statement.items()))
+            (kind, what) = next(iter(statement.items()), _NOTHING)
             if kind == "match":
                 terms.extend(self._match(what))
             elif kind in _VERDICTS:
@@ -82,7 +84,7 @@ class _Reader:
             if not isinstance(element, list):
                 continue
             (key, verdict) = element
-            (kind, then) = next(iter(verdict.items()))
+            (kind, then) = next(iter(verdict.items()), _NOTHING)
             more = [
                 term
                 for left, right in _parts(what["key"], key)
@@ -93,7 +95,7 @@ class _Reader:
 
     def _match(self, what: Mapping[str, Any]) -> Iterator[Term]:
         left, op = what["left"], what.get("op", "==")
-        (kind, of) = next(iter(left.items())) if isinstance(left, dict) else ("", {})
+        (kind, of) = next(iter(left.items() if isinstance(left, dict) else ()), _NOTHING)
         key = of.get("key", "") if isinstance(of, dict) else ""
         if op not in ("==", "!=", "in"):
             yield Term("unknown")
@@ -131,7 +133,7 @@ class _Reader:
 def _parts(left: object, right: object) -> list[tuple[object, object]]:
     """Take a concatenation such as `iifname . oifname` apart."""
     if isinstance(left, dict) and "concat" in left and isinstance(right, dict) and "concat" in right:
-        return list(zip(left["concat"], right["concat"]))  # noqa: B905 - Python 3.9 has no strict=
+        return list(zip(left["concat"], right["concat"]))  # Python 3.9 has no strict=
     return [(left, right)]
 
 

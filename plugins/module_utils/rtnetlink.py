@@ -134,7 +134,7 @@ _CLONED: Final = 0x200
 
 def parse_link(message: bytes) -> Link:
     """Read the body of an RTM_NEWLINK."""
-    _, _, index, flags, _ = _LINK.unpack_from(message)
+    __, __, index, flags, __ = _LINK.unpack_from(message)
     found = _attributes(message[_LINK.size :])
     information = _attributes(found.get(_IFLA_LINKINFO, b""))
     return Link(
@@ -150,7 +150,7 @@ def parse_link(message: bytes) -> Link:
 
 def parse_address(message: bytes, names: dict[int, str]) -> Address:
     """Read the body of an RTM_NEWADDR; `names` are the interfaces' by index."""
-    _, length, short_flags, scope, index = _ADDRESS.unpack_from(message)
+    __, length, short_flags, scope, index = _ADDRESS.unpack_from(message)
     found = _attributes(message[_ADDRESS.size :])
     flags = _number(found[_IFA_FLAGS]) if _IFA_FLAGS in found else short_flags
     # With a peer, IFA_ADDRESS is the peer's and IFA_LOCAL ours.
@@ -167,7 +167,7 @@ def parse_address(message: bytes, names: dict[int, str]) -> Address:
 
 def parse_route(message: bytes, names: dict[int, str]) -> list[Route]:
     """Read the body of an RTM_NEWROUTE, as a route for each next hop; none of what the kernel only cached."""
-    family, length, _, _, short_table, protocol, _, kind, flags = _ROUTE.unpack_from(message)
+    family, length, __, __, short_table, protocol, __, kind, flags = _ROUTE.unpack_from(message)
     if flags & _CLONED:
         return []
     found = _attributes(message[_ROUTE.size :])
@@ -202,7 +202,7 @@ def _hop(attributes: dict[int, bytes], index: int = 0) -> _Hop:
 
 def _next_hops(data: bytes) -> Iterator[_Hop]:
     while len(data) >= _NEXT_HOP.size:
-        length, _, _, index = _NEXT_HOP.unpack_from(data)
+        length, __, __, index = _NEXT_HOP.unpack_from(data)
         yield _hop(_attributes(data[_NEXT_HOP.size : length]), index)
         data = data[max(_aligned(length), _NEXT_HOP.size) :]
 
@@ -251,7 +251,7 @@ class _ChangedMeanwhileError(Exception):
 
 def _dump(what: int, family: int = socket.AF_UNSPEC) -> list[bytes]:
     """Ask for all of a kind; return the bodies of the messages. Raises OSError."""
-    for _ in range(_ATTEMPTS):
+    for __ in range(_ATTEMPTS):
         try:
             with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0) as kernel:
                 kernel.settimeout(10)
@@ -279,6 +279,6 @@ def _answers(kernel: socket.socket) -> Iterator[bytes]:
 def split(data: bytes) -> Iterator[tuple[int, int, bytes]]:
     """Split what came in one read into messages: type, flags, body."""
     while len(data) >= _HEADER.size:
-        length, kind, flags, _, _ = _HEADER.unpack_from(data)
+        length, kind, flags, __, __ = _HEADER.unpack_from(data)
         yield kind, flags, data[_HEADER.size : length]
         data = data[max(_aligned(length), _HEADER.size) :]

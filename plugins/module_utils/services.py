@@ -84,7 +84,7 @@ def _answer(*command: str) -> tuple[int, str]:
 
 def _systemd_moment(service: str, moment: str) -> float | None:
     name = f"{moment}TimestampMonotonic"
-    _, shown = _answer("systemctl", "show", "--property=ActiveState", f"--property={name}", service)
+    __, shown = _answer("systemctl", "show", "--property=ActiveState", f"--property={name}", service)
     state = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
     if state.get("ActiveState") != "active" or not state.get(name, "").isdigit():
         return None

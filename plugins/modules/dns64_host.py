@@ -256,9 +256,9 @@ def main() -> None:
     leaving = module.params["leaving"]
     listening = {
         port: [each for each in listeners(port) if each.process not in own and each.pid not in leaving]
-        for port in {port for port, _ in sockets(wanted)}
+        for port in {port for port, __ in sockets(wanted)}
     }
-    interfaces = [name for _, name in socket.if_nameindex()]
+    interfaces = [name for __, name in socket.if_nameindex()]
     module.exit_json(
         findings=findings(wanted, interfaces, listening), left_over=left_over(module.params["applied"])
     )

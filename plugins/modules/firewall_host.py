@@ -159,7 +159,7 @@ class Host:
         path = self.module.get_bin_path(command[0], opt_dirs=SBIN)
         if path is None:
             return None
-        status, stdout, _ = self.module.run_command([path, *command[1:]])
+        status, stdout, __ = self.module.run_command([path, *command[1:]])
         return stdout if status == 0 else None
 
     def iptables_tables(self) -> list[Table]:
@@ -262,7 +262,7 @@ def main() -> None:
         "port_forwards",
     )
     settings = read_settings(**{name: params[name] for name in names})
-    there = {name for _, name in socket.if_nameindex()}
+    there = {name for __, name in socket.if_nameindex()}
     for variable in ("lan_interfaces", "uplinks"):
         missing = [name for name in getattr(settings, variable) if name not in there]
         if missing and not settings.findings:

@@ -156,8 +156,10 @@ def managed_findings(service: str, *, backend: str, serves: bool) -> list[str]:
         return []
     adopt = "to adopt to move it behind DNS64, or " if backend == "bind" else ""
     return [
-        f"resolver_mode: {service} runs here with a config of its own, which this role would take from it;"
-        f" set resolver_mode {adopt}to none, and name that server in dns64_forwarders"
+        (
+            f"resolver_mode: {service} runs here with a config of its own, which this role would take from it;"
+            f" set resolver_mode {adopt}to none, and name that server in dns64_forwarders"
+        )
     ]
 
 
@@ -203,7 +205,9 @@ def _arguments(pid: int) -> list[str]:
 def _checked(checkconf: str, config: str) -> str:
     """Return the first mistake that named-checkconf sees; empty without one."""
     try:
-        done = subprocess.run([checkconf, config], check=False, capture_output=True, text=True)
+        done = subprocess.run(  # noqa: S603 - the role's words
+            [checkconf, config], check=False, capture_output=True, text=True
+        )
     except OSError as error:
         return f"{checkconf}: {error.strerror}"
     lines = (done.stdout + done.stderr).strip().splitlines()
@@ -267,15 +271,15 @@ def main() -> None:
     read_endpoints("resolver_forwarders", asked["forwarders"], found)
     read_words("resolver_extra_options", asked["extra_options"], "max-cache-size 64M", found)
     name = Path(asked["binary"]).name
-    at = {number: listeners(number) for number in {DNS_PORT, port} if number}
+    at = {number: listeners(number) for number in (DNS_PORT, port) if number}
     own = [(number, each) for number, all_there in at.items() for each in all_there if each.process == name]
     found += port_findings(port, asked["binary"], at.get(port, []))
     config = ""
     if asked["mode"] == "adopt":
-        stands_in_the_way, config = _adoption(asked, [each.pid for _, each in own])
+        stands_in_the_way, config = _adoption(asked, [each.pid for __, each in own])
         found += stands_in_the_way
     else:
-        found += _management(asked, listens=any(number == DNS_PORT for number, _ in own))
+        found += _management(asked, listens=any(number == DNS_PORT for number, __ in own))
     module.exit_json(
         findings=found,
         installed=Path(asked["binary"]).exists(),

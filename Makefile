@@ -64,7 +64,7 @@ test: lint unit lab molecule
 
 ## What takes too long for `make test`
 .PHONY: test-all
-test-all: test
+test-all: test sanity strangers
 
 ## Style, types, roles, scripts
 .PHONY: lint
@@ -92,6 +92,16 @@ lab: setup-dev
 .PHONY: molecule
 molecule: setup-dev bundle
 	$(BIN)/molecule test --all
+
+## What ansible-test says of the installed collection, with each ansible-core (python3.11 and python3.13 on PATH)
+.PHONY: sanity
+sanity: setup-dev bundle
+	$(BIN)/pytest tests/collection/test_sanity.py
+
+## Strangers' playbooks from the built collection, with each ansible-core (root; the same Pythons)
+.PHONY: strangers
+strangers: setup-dev bundle
+	$(BIN)/pytest tests/collection/test_stranger.py
 
 .PHONY: help
 help:

@@ -91,6 +91,8 @@ class Container:
         """Start the host; `wait_until_booted` tells when it is up."""
         for name in ("work", "root"):
             (self.directory / name).mkdir()
+        if self.platform.runs_from_ram:
+            shutil.copytree(self.upper, self.directory / "first", symlinks=True)
         systemd = machine.systemd_is_pid_1()
         command = [
             *("unshare", "--mount", "--propagation", "slave", "sh", str(_BOOT_HOST)),

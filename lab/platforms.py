@@ -28,6 +28,8 @@ class Platform:
     network: NetworkFormat = NetworkFormat.IFUPDOWN
     apt: bool = True
     """Whether packages are installed by apt."""
+    runs_from_ram: bool = False
+    """Whether a reboot forgets what was not written to a medium (`lbu commit`)."""
 
 
 DEBIAN12 = Platform("debian12", "Debian 12 with systemd 252", SYSTEMD)
@@ -37,6 +39,13 @@ PLATFORMS = (
     Platform("debian13", "Debian 13 with systemd 257", SYSTEMD),
     Platform("debian-openrc", "Debian 13 with OpenRC and sysvinit", OPENRC),
     Platform("alpine", "a stand-in for Alpine 3.22, made of Debian 13's packages", OPENRC, apt=False),
+    Platform(
+        "alpine-diskless",
+        "the same run from RAM: a reboot forgets what `lbu commit` has not saved",
+        OPENRC,
+        apt=False,
+        runs_from_ram=True,
+    ),
     Platform(
         "gentoo",
         "a stand-in for Gentoo with OpenRC 0.64, made of Debian 13's packages",

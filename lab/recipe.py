@@ -3,7 +3,7 @@
 import hashlib
 import json
 import platform
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -183,48 +183,51 @@ def _gentoo(*base: str, trees: tuple[str, ...], **more: Any) -> StandInRecipe:  
     )
 
 
-STAND_IN = {
-    "alpine": StandInRecipe(
-        base=("busybox", "ifupdown-ng", "libc6", "netbase", "openrc", "openssh-server"),
-        provided=(
-            *_DEBIANS_TOOLS,
-            *("bsdutils", "coreutils", "iproute2", "libc-bin", "login", "mount", "passwd", "procps"),
-            *("systemd", "udev", "util-linux"),
-        ),
-        packages={
-            "acl": ("acl",),
-            "bash": ("bash",),
-            "bind": ("bind9", "bind9-utils"),
-            "bind-tools": ("bind9-dnsutils", "bind9-host"),
-            "conntrack-tools": ("conntrack",),
-            "curl": ("curl",),
-            "iputils-ping": ("iputils-ping",),
-            "nftables": ("nftables",),
-            "python3": _PYTHON,
-            "radvd": ("radvd",),
-            "tcpdump": ("tcpdump",),
-            "unbound": ("unbound", "unbound-anchor"),
-        },
-        base_package="alpine-base",
-        trees=("stand-in", "openrc", "alpine"),
-        database="lib/apk/db",
-        revision="-r0",
-        busybox=True,
-        # Alpine's busybox has not got these: Debian's own tools, and commands that Alpine leaves out.
-        without_applets=(
-            "ar",
-            "dpkg",
-            "dpkg-deb",
-            "ifdown",
-            "ifup",
-            "linuxrc",
-            "rpm",
-            "rpm2cpio",
-            "run-init",
-            "tunctl",
-        ),
-        without=("etc/runlevels/nonetwork", "etc/runlevels/off", "etc/runlevels/recovery", "usr/local/sbin"),
+_ALPINE = StandInRecipe(
+    base=("busybox", "ifupdown-ng", "libc6", "netbase", "openrc", "openssh-server"),
+    provided=(
+        *_DEBIANS_TOOLS,
+        *("bsdutils", "coreutils", "iproute2", "libc-bin", "login", "mount", "passwd", "procps"),
+        *("systemd", "udev", "util-linux"),
     ),
+    packages={
+        "acl": ("acl",),
+        "bash": ("bash",),
+        "bind": ("bind9", "bind9-utils"),
+        "bind-tools": ("bind9-dnsutils", "bind9-host"),
+        "conntrack-tools": ("conntrack",),
+        "curl": ("curl",),
+        "iputils-ping": ("iputils-ping",),
+        "nftables": ("nftables",),
+        "python3": _PYTHON,
+        "radvd": ("radvd",),
+        "tcpdump": ("tcpdump",),
+        "unbound": ("unbound", "unbound-anchor"),
+    },
+    base_package="alpine-base",
+    trees=("stand-in", "openrc", "alpine"),
+    database="lib/apk/db",
+    revision="-r0",
+    busybox=True,
+    # Alpine's busybox has not got these: Debian's own tools, and commands that Alpine leaves out.
+    without_applets=(
+        "ar",
+        "dpkg",
+        "dpkg-deb",
+        "ifdown",
+        "ifup",
+        "linuxrc",
+        "rpm",
+        "rpm2cpio",
+        "run-init",
+        "tunctl",
+    ),
+    without=("etc/runlevels/nonetwork", "etc/runlevels/off", "etc/runlevels/recovery", "usr/local/sbin"),
+)
+
+STAND_IN = {
+    "alpine": _ALPINE,
+    "alpine-diskless": replace(_ALPINE, trees=(*_ALPINE.trees, "alpine-diskless")),
     "gentoo": _gentoo(
         *("openrc", "sysvinit-core", "sysvinit-utils"),
         trees=("openrc", "gentoo-common", "gentoo"),

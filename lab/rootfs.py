@@ -5,6 +5,7 @@
     CACHE/rootfs-STAMP/packages    .deb files with an index, for http://packages.example/
     CACHE/PLATFORM-STAMP/root      what the gateway is on another platform
     CACHE/PLATFORM-STAMP/packages  and what it installs from
+    CACHE/PLATFORM-stock-STAMP     the same, made of a stock container image
 
 Each is built in a directory of another name and renamed when complete.
 """
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from lab import debian_build, recipe, stand_in_build
+from lab import debian_build, recipe, stand_in_build, stock_images
 from lab.errors import LabError
 from lab.platforms import DEBIAN12, Platform
 from lab.progress import say
@@ -33,6 +34,10 @@ class Cached:
     name: str
     stamp: str
     build: Callable[[Path], object]
+
+    def directory(self, cache: Path) -> Path:
+        """Where it lies when complete."""
+        return cache / f"{self.name}-{self.stamp}"
 
     def is_version(self, entry: Path) -> bool:
         """Tell whether a directory of the cache is this or an older version of it."""
@@ -66,10 +71,20 @@ def ready(cache: Path, platform: Platform = DEBIAN12) -> RootFs:
     """Return the root file systems for a gateway of `platform`, building first what is not there."""
     debian12 = cached(cache, Cached("rootfs", recipe.stamp(), debian_build.build_debian12_and_peers))
     peers = debian12 / "peers"
-    if platform == DEBIAN12:
+    stock = _stock(cache, platform)
+    if stock is None and platform == DEBIAN12:
         return RootFs(peers, debian12 / "base", debian12 / "packages")
-    own = cached(cache, platform_image(platform))
+    own = cached(cache, stock or platform_image(platform))
     return RootFs(peers, own / "root", own / "packages")
+
+
+def _stock(cache: Path, platform: Platform) -> Cached | None:
+    """Find the image of the real distribution, if there is to be one; what was made of it is not asked for again."""
+    stock = stock_images.choose(platform)
+    if stock is None:
+        return None
+    image = Cached(f"{platform.name}-stock", stock.stamp(), partial(stock_images.build, stock))
+    return image if image.directory(cache).is_dir() or stock_images.obtainable(stock) else None
 
 
 def platform_image(platform: Platform) -> Cached:
@@ -90,7 +105,7 @@ def cached(cache: Path, image: Cached) -> Path:
             f"cache directory {cache}: the path holds ':' or ','; set NAT64_LAB_CACHE to one without"
         )
     cache.mkdir(parents=True, exist_ok=True)
-    finished = cache / f"{image.name}-{image.stamp}"
+    finished = image.directory(cache)
     with _locked(cache, image.name):
         building = cache / f"building-{image.name}"
         if building.is_dir():

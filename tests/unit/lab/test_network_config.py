@@ -7,7 +7,7 @@ import pytest
 from lab import guest_files, network_config
 from lab.errors import LabError
 from lab.platforms import platform_named
-from lab.topology import IN_LINE
+from lab.topology import IN_LINE, TOPOLOGIES, Topology
 
 ROOT = Path(__file__).parents[3]
 GATEWAY = (ROOT / "lab/hosts/gateway/etc/network/interfaces").read_text(encoding="utf-8")
@@ -55,3 +55,14 @@ def test_a_gentoo_gateway_has_a_service_for_each_interface_and_no_ifupdown(tmp_p
     assert not (tmp_path / "etc/network").exists()
     assert not (tmp_path / "etc/apt").exists()
     assert not (tmp_path / "etc/systemd").exists()
+
+
+@pytest.mark.parametrize("platform", ["gentoo", "gentoo-systemd"])
+@pytest.mark.parametrize("topology", TOPOLOGIES, ids=lambda topology: topology.name)
+def test_the_gateway_of_every_topology_can_be_translated(
+    topology: Topology, platform: str, tmp_path: Path
+) -> None:
+    gateway = topology.host_named("gateway")
+    guest_files.write(gateway, tmp_path, "", platform_named(platform), topology)
+    network = "etc/conf.d/net" if platform == "gentoo" else "etc/systemd/network/10-lan0.network"
+    assert "2001:db8:64:1::" in (tmp_path / network).read_text(encoding="utf-8")

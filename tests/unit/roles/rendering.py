@@ -46,7 +46,7 @@ FACTS: dict[str, Any] = {
         "sysctl": {
             "wanted": {"net/ipv6/conf/eth0/accept_ra": "2", "net/ipv6/conf/all/forwarding": "1"},
             "uplinks": ["eth0"],
-        }
+        },
     },
     "__nat44_host": {
         "rules": {
@@ -74,7 +74,19 @@ def render(template: Path | str, family: str | None = None, **variables: object)
     openrc = ".openrc" in template.name or ".confd" in template.name
     family = family or ("Alpine" if openrc else "Debian")
     init = "openrc" if openrc or family != "Debian" else "systemd"
-    role = PROJECT / "roles" / template.parts[0]
+    templar = _templar(template.parts[0], family, init, variables)
+    path = PROJECT / "templates" / template
+    lookup = trust_as_template(f"{{{{ lookup('ansible.builtin.template', '{path}') }}}}")
+    return str(templar.template(lookup))
+
+
+def value(role: str, name: str, **variables: object) -> Any:  # noqa: ANN401 - whatever the variable holds
+    """Return what a variable of a role holds on a Debian with systemd, by its defaults and `variables`."""
+    return _templar(role, "Debian", "systemd", variables).template(trust_as_template(f"{{{{ {name} }}}}"))
+
+
+def _templar(role_name: str, family: str, init: str, variables: dict[str, object]) -> Any:  # noqa: ANN401 - Ansible has no types
+    role = PROJECT / "roles" / role_name
     loader = DataLoader()
     found: dict[str, Any] = {}
     shared = [PROJECT / "roles/platform/vars" / name for name in ("main.yml", f"{family}.yml", f"{init}.yml")]
@@ -83,10 +95,7 @@ def render(template: Path | str, family: str | None = None, **variables: object)
         if file.exists():
             found |= loader.load_from_file(str(file), trusted_as_template=True) or {}
     facts = {"platform_os": family.lower(), "platform_init": init}
-    templar = Templar(loader, found | FACTS | facts | {"role_path": str(role)} | variables)
-    path = PROJECT / "templates" / template
-    lookup = trust_as_template(f"{{{{ lookup('ansible.builtin.template', '{path}') }}}}")
-    return str(templar.template(lookup))
+    return Templar(loader, found | FACTS | facts | {"role_path": str(role)} | variables)
 
 
 def evaluate(expression: str, **variables: object) -> Any:  # noqa: ANN401 - whatever the expression gives

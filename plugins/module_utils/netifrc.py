@@ -1,0 +1,53 @@
+# Copyright (c) 2026 the nat64 authors
+# MIT License (see LICENSE or https://opensource.org/license/mit)
+"""Gentoo's /etc/conf.d/net beside a block of ours: who uses it, and whose ``preup()`` stands in it.
+
+The file is a shell script, and a shell has one function of a name: a second ``preup()`` would replace the first.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+BEGIN = "# BEGIN nat64"
+END = "# END nat64"
+_FUNCTION = re.compile(r"^[ \t]*(?:function[ \t]+preup\b|preup[ \t]*\([ \t]*\))", re.MULTILINE)
+_OF_DEVICE = re.compile(r"^# TUN of the NAT64 translator: (\S+)\. ", re.MULTILINE)
+
+
+def outside(text: str) -> str:
+    """Return what stands outside our block."""
+    return re.sub(rf"^{BEGIN}$.*?^{END}$\n?", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def device(text: str) -> str:
+    """Return the device of our block; empty without a block."""
+    inside = re.search(rf"^{BEGIN}$(.*?)^{END}$", text, re.MULTILINE | re.DOTALL)
+    found = _OF_DEVICE.search(inside[1]) if inside else None
+    return found[1] if found else ""
+
+
+def has_preup(text: str) -> bool:
+    """Tell whether a ``preup()`` stands outside our block."""
+    return bool(_FUNCTION.search(outside(text)))
+
+
+def finding(text: str, device: str, command: str) -> str:
+    """Say what to add to a ``preup()`` that stands outside our block; empty where nothing is to be added."""
+    theirs = outside(text)
+    if not has_preup(text) or re.search(r"^[^#\n]*nat64d[^#\n]*--mktun", theirs, re.MULTILINE):
+        return ""
+    return (
+        "nat64_netifrc_hook: /etc/conf.d/net has a preup() already, and there can be one; add to it by hand:"
+        f' case "${{IFACE}}" in {device}) {command} ;; esac'
+        "; or set nat64_netifrc_hook to tuntap, or to none"
+    )
+
+
+def in_use(services: Iterable[str], device: str) -> bool:
+    """Tell whether netifrc has set up any interface but the loopback and ours, from the names in the runlevels."""
+    return any(name.startswith("net.") and name not in {"net.lo", f"net.{device}"} for name in services)

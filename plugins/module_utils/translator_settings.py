@@ -1,0 +1,200 @@
+# Copyright (c) 2026 the nat64 authors
+# MIT License (see LICENSE or https://opensource.org/license/mit)
+"""What is wrong with the settings of a translator, by themselves and on a host that has links and routes."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from ansible_collections.nat64.gateway.plugins.module_utils.rtnetlink import Address, Route
+
+    IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+    IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+T = TypeVar("T")
+
+# Routes that clash with nothing: the kernel's own belong to addresses, and nat64d marks its own with this number,
+# which may still lead to a device that is about to get another name.
+HARMLESS_PROTOCOLS: Final = frozenset({"kernel", "64"})
+PREFIX_LENGTHS: Final = (32, 40, 48, 56, 64, 96)
+KEYWORDS_OF_VARIABLES: Final = {
+    "tun-device": "nat64_device",
+    "ipv4-addr": "nat64_ipv4_addr",
+    "ipv6-addr": "nat64_ipv6_addr",
+    "prefix": "nat64_prefix",
+    "dynamic-pool": "nat64_pool",
+    "map": "nat64_maps",
+    "tun-ip": "nat64_tun_addresses",
+}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the role's variables ask for."""
+
+    device: str
+    prefix: str
+    pool: str
+    ipv4_addr: str
+    ipv6_addr: str
+    maps: list[dict[str, Any]] = field(default_factory=list)
+    tun_addresses: list[str] = field(default_factory=list)
+    extra_directives: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Network:
+    """The addresses and routes that a host has."""
+
+    addresses: list[Address] = field(default_factory=list)
+    routes: list[Route] = field(default_factory=list)
+
+
+def findings(wanted: Wanted, host: Network) -> list[str]:
+    """Say everything that is wrong with what is wanted, by itself and on this host."""
+    found: list[str] = []
+    if not re.fullmatch(r"[^\s/%:]{1,15}", wanted.device):
+        found.append(
+            f"nat64_device: '{wanted.device}' cannot be an interface's name; use up to 15 letters and digits"
+        )
+    prefix = _network(wanted.prefix, ipaddress.IPv6Network, "nat64_prefix", "64:ff9b::/96", found)
+    if prefix is not None:
+        found += _prefix_findings(prefix)
+        found += _clashes(wanted.device, "nat64_prefix", prefix, host)
+    pool = _network(wanted.pool, ipaddress.IPv4Network, "nat64_pool", "192.168.240.0/20", found)
+    if pool is not None:
+        if pool.prefixlen > 30:
+            found.append(f"nat64_pool: {pool} holds too few addresses; give a network of /30 or larger")
+        found += _clashes(wanted.device, "nat64_pool", pool, host)
+    own = {
+        ipaddress.ip_interface(address).ip
+        for address in wanted.tun_addresses
+        if _interface(address, "nat64_tun_addresses", found)
+    }
+    taken = {address.interface.ip for address in _of_others(host.addresses, wanted.device)} | own
+    _translator_address(wanted.ipv4_addr, ipaddress.IPv4Address, "nat64_ipv4_addr", taken, found)
+    _translator_address(wanted.ipv6_addr, ipaddress.IPv6Address, "nat64_ipv6_addr", taken, found)
+    for number, entry in enumerate(wanted.maps, start=1):
+        found += _map_findings(f"nat64_maps[{number}]", entry, taken)
+    for directive in wanted.extra_directives:
+        found += _directive_findings(directive)
+    return found
+
+
+def overlaps(one: IPNetwork, other: IPNetwork) -> bool:
+    """Tell whether two networks, perhaps of different families, share an address."""
+    return one.version == other.version and one.overlaps(other)
+
+
+def _of_others(addresses: Iterable[Address], device: str) -> list[Address]:
+    """Leave out the addresses on `device`, and those that mean something only on their link."""
+    return [each for each in addresses if each.device != device and each.scope != "link"]
+
+
+def _prefix_findings(prefix: ipaddress.IPv6Network) -> list[str]:
+    if prefix.prefixlen not in PREFIX_LENGTHS:
+        lengths = ", ".join(f"/{length}" for length in PREFIX_LENGTHS)
+        return [f"nat64_prefix: {prefix} has a length that RFC 6052 does not know; give one of {lengths}"]
+    if prefix.network_address.packed[8]:
+        return [
+            f"nat64_prefix: {prefix} has bits 64 to 71 set, RFC 6052 wants them zero; choose another prefix"
+        ]
+    return []
+
+
+def _network(word: str, kind: Callable[[str], T], variable: str, example: str, found: list[str]) -> T | None:
+    """Read a network; what is wrong with it is added to `found`."""
+    if "/" not in word:
+        found.append(f"{variable}: '{word}' has no length; write it as {example}")
+        return None
+    try:
+        return kind(word)
+    except ValueError as reason:
+        found.append(f"{variable}: '{word}' is not a network ({reason}); write it as {example}")
+        return None
+
+
+def _interface(word: str, variable: str, found: list[str]) -> bool:
+    try:
+        ipaddress.ip_interface(word)
+    except ValueError:
+        found.append(f"{variable}: '{word}' is not an address with a length; write it as 192.0.2.1/32")
+        return False
+    return True
+
+
+def _clashes(device: str, variable: str, network: IPNetwork, host: Network) -> list[str]:
+    """Say which networks of the host's own share addresses with `network`.
+
+    A wider route is none: the prefix or pool is a part of it that turns off to the translator.
+    """
+    found = [
+        f"{variable}: {network} overlaps {each.interface.network}, the network of {each.device}; choose another"
+        for each in _of_others(host.addresses, device)
+        if overlaps(each.interface.network, network)
+    ]
+    for route in host.routes:
+        harmless = route.device == device or route.protocol in HARMLESS_PROTOCOLS
+        destination = route.destination
+        if harmless or destination.prefixlen < max(network.prefixlen, 1):
+            continue
+        if overlaps(destination, network):
+            via = route.device or route.kind
+            found.append(
+                f"{variable}: {network} holds {destination}, which is routed to {via}; choose another"
+            )
+    return found
+
+
+def _translator_address(
+    word: str, kind: Callable[[str], IPAddress], variable: str, taken: set[IPAddress], found: list[str]
+) -> None:
+    try:
+        address = kind(word)
+    except ValueError:
+        found.append(
+            f"{variable}: '{word}' is not an address of its family; leave it unset for a default that fits"
+        )
+        return
+    if address in taken:
+        found.append(
+            f"{variable}: {address} is an address of the host itself; the translator needs one of its own"
+        )
+
+
+def _map_findings(variable: str, entry: dict[str, Any], taken: set[IPAddress]) -> list[str]:
+    found: list[str] = []
+    for key, kind, example in (
+        ("ipv4", ipaddress.IPv4Network, "192.0.2.1"),
+        ("ipv6", ipaddress.IPv6Network, "2001:db8::1"),
+    ):
+        word = str(entry.get(key, ""))
+        try:
+            network = kind(word)
+        except ValueError as reason:
+            found.append(
+                f"{variable}.{key}: '{word}' is no address or network ({reason}); write it as {example}"
+            )
+            continue
+        found += [
+            f"{variable}.{key}: {network} holds {address}, an address of the host itself; map another"
+            for address in sorted(taken, key=str)
+            if address in network
+        ]
+    return found
+
+
+def _directive_findings(directive: str) -> list[str]:
+    words = directive.split()
+    if not words or "\n" in directive:
+        return [f"nat64_extra_directives: {directive!r} is not one directive; give one line an entry"]
+    variable = KEYWORDS_OF_VARIABLES.get(words[0].lower())
+    if variable:
+        return [f"nat64_extra_directives: '{words[0]}' has a variable of its own; use {variable}"]
+    return []

@@ -62,9 +62,9 @@ lock: setup
 .PHONY: test
 test: lint unit lab molecule
 
-## What takes too long for `make test`
+## All of it, with what takes too long for `make test` (root)
 .PHONY: test-all
-test-all: test sanity strangers
+test-all: lint unit lab molecule-all sanity strangers
 
 ## Style, types, roles, scripts
 .PHONY: lint
@@ -88,10 +88,30 @@ lab: setup-dev
 	@[ "$$(id -u)" -eq 0 ] || { echo "make lab needs root: it makes network namespaces" >&2; exit 1; }
 	$(BIN)/pytest tests/lab
 
-## The whole gateway on a booted Debian: converge, idempotence, verify, restarts and a reboot (root)
+# The roles' scenarios choose a platform each; SCENARIO@PLATFORM is for another one.
+MOLECULE_ROLES := bundle nat64 dns64 resolver resolver-adopt resolver-unbound nat44 router_advertisements
+MOLECULE := default alpine gentoo $(MOLECULE_ROLES)
+MOLECULE_ALL := $(MOLECULE) debian13 debian-openrc gentoo-systemd \
+  one-armed one-armed-advertised several-lans dual-stack delegated-prefix \
+  $(foreach platform,debian13 alpine gentoo,$(MOLECULE_ROLES:%=%@$(platform)))
+MOLECULE_TARGETS := $(sort $(MOLECULE_ALL:%=molecule-%))
+# Two beside each other, on two cores; each prints when it is done.
+MOLECULE_RUN = $(MAKE) --no-print-directory --jobs=2 --output-sync=target
+
+## The whole gateway on three platforms, and each role on one (root)
 .PHONY: molecule
 molecule: setup-dev bundle
-	$(BIN)/molecule test --all
+	@$(MOLECULE_RUN) $(MOLECULE:%=molecule-%)
+
+## The same on every platform, and wherever gateways stand (root)
+.PHONY: molecule-all
+molecule-all: setup-dev bundle
+	@$(MOLECULE_RUN) $(MOLECULE_ALL:%=molecule-%)
+
+.PHONY: $(MOLECULE_TARGETS)
+$(MOLECULE_TARGETS): molecule-%:
+	MOLECULE_EPHEMERAL_DIRECTORY=$(CURDIR)/.cache/molecule/$* $(if $(findstring @,$*),NAT64_PLATFORM=$(lastword $(subst @, ,$*))) \
+	  $(BIN)/molecule test -s $(firstword $(subst @, ,$*))
 
 ## What ansible-test says of the installed collection, with each ansible-core (python3.11 and python3.13 on PATH)
 .PHONY: sanity

@@ -109,9 +109,10 @@ molecule-all: setup-dev bundle
 	@$(MOLECULE_RUN) $(MOLECULE_ALL:%=molecule-%)
 
 .PHONY: $(MOLECULE_TARGETS)
+$(MOLECULE_TARGETS): export MOLECULE_EPHEMERAL_DIRECTORY = $(CURDIR)/.cache/molecule/$(@:molecule-%=%)
 $(MOLECULE_TARGETS): molecule-%:
-	MOLECULE_EPHEMERAL_DIRECTORY=$(CURDIR)/.cache/molecule/$* $(if $(findstring @,$*),NAT64_PLATFORM=$(lastword $(subst @, ,$*))) \
-	  $(BIN)/molecule test -s $(firstword $(subst @, ,$*))
+	@scenario=$(firstword $(subst @, ,$*)); $(if $(findstring @,$*),export NAT64_PLATFORM=$(lastword $(subst @, ,$*));) \
+	  $(BIN)/molecule test -s $$scenario || { $(BIN)/molecule destroy -s $$scenario; exit 1; }
 
 ## What ansible-test says of the installed collection, with each ansible-core (python3.11 and python3.13 on PATH)
 .PHONY: sanity

@@ -37,6 +37,7 @@ def gateway(request: pytest.FixtureRequest) -> Iterator[Container]:
 # What installs a package on each platform; its repository is reached over the gateway's own uplink.
 INSTALL = {
     "alpine": ["apk", "add", "nftables"],
+    "alpine-diskless": ["apk", "add", "nftables"],
     "gentoo": ["emerge", "--quiet", "net-firewall/nftables"],
     "gentoo-systemd": ["emerge", "--quiet", "net-firewall/nftables"],
 }
@@ -52,7 +53,7 @@ def test_a_gateway_of_each_platform_installs_from_the_repository(gateway: Contai
 
 def test_ansible_knows_a_gateway_of_each_platform_for_what_it_is(gateway: Container) -> None:
     name = gateway.platform.name
-    if name == "alpine":
+    if name.startswith("alpine"):
         assert gateway.run(["sh", "-c", "command -v python3"]).returncode != 0
         gateway.run(["apk", "add", "python3"])
     command = ["ansible", "--inventory=gateway,", "--user=root", "gateway", "--module-name=setup"]
@@ -88,11 +89,15 @@ def test_a_stand_in_has_none_of_debians_tools(gateway: Container) -> None:
 def test_a_gateway_that_reboots_keeps_its_links_and_files(gateway: Container) -> None:
     lab = Lab(NAME)
     gateway.run(["touch", "/etc/kept"])
+    if gateway.platform.runs_from_ram:
+        gateway.run(["lbu", "commit"])
+        gateway.run(["touch", "/etc/forgotten"])
     before = gateway.init()
     gateway.ask_to_reboot()
     assert wait_for(lambda: gateway.init() not in {None, before}, 60)
     gateway.wait_until_booted()
     assert gateway.run(["test", "-e", "/etc/kept"]).returncode == 0
+    assert gateway.run(["test", "-e", "/etc/forgotten"]).returncode != 0
     assert wait_for(
         lambda: lab.container("client").run(["ping", "-c1", "2001:db8:64:1::1"]).returncode == 0, 30
     )

@@ -97,7 +97,7 @@ def read_plan(given: Mapping[str, Any], there: Iterable[str], own: Sequence[OwnA
     """
     plan = Plan()
     interval = _number(plan, "interval", given["interval"], SHORTEST_INTERVAL, LONGEST_INTERVAL)
-    times = _lifetimes(plan, given, interval or 600)
+    times = _lifetimes(plan, given, interval)
     if given["preference"] not in ("low", "medium", "high"):
         plan.findings.append(f"{_variable('preference')}: {given['preference']}: write low, medium or high")
     names: set[str] = set()
@@ -119,7 +119,10 @@ def read_plan(given: Mapping[str, Any], there: Iterable[str], own: Sequence[OwnA
                 f"{place}: this host has no interface {name}; name one of {', '.join(sorted(there))}, or have it set up first"
             )
         names.add(name)
-        plan.interfaces.append(_interface(plan, name, _settings(given, entry), times, own))
+        plan.interfaces.append(
+            _interface(plan, name, _settings(given, entry), times, own if name in there else None)
+        )
+    plan.findings = list(dict.fromkeys(plan.findings))
     return plan
 
 
@@ -164,7 +167,11 @@ def _settings(given: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, A
 
 
 def _interface(
-    plan: Plan, name: str, settings: Mapping[str, Any], times: Mapping[str, int], own: Sequence[OwnAddress]
+    plan: Plan,
+    name: str,
+    settings: Mapping[str, Any],
+    times: Mapping[str, int],
+    own: Sequence[OwnAddress] | None,
 ) -> Advertised:
     interval = times["interval"]
     mtu = settings["mtu"]
@@ -199,8 +206,13 @@ def _interface(
 
 
 def _lifetimes(plan: Plan, given: Mapping[str, Any], interval: int) -> dict[str, int]:
-    """Read the times; what is told at an interval must outlast the loss of two advertisements."""
+    """Read the times; what is told at an interval must outlast the loss of two advertisements.
+
+    An interval of 0 was wrong, and told: nothing can be said of what is made from it.
+    """
     found = {"interval": interval}
+    if not interval:
+        plan = Plan()
     for word, most in (
         ("pref64_lifetime", LONGEST_PREF64_LIFETIME),
         ("dns_lifetime", LONGEST_LIFETIME),
@@ -229,17 +241,18 @@ def _lifetimes(plan: Plan, given: Mapping[str, Any], interval: int) -> dict[str,
     return found
 
 
-def _servers(plan: Plan, name: str, given: object, own: Sequence[OwnAddress]) -> list[str]:
+def _servers(plan: Plan, name: str, given: object, own: Sequence[OwnAddress] | None) -> list[str]:
+    """Read the name servers; `own` is None where the interface itself is missing, which was told."""
     found = []
     for word in _words(plan, "rdnss", given):
         if word == SELF:
-            address = own_address(name, own)
-            if address is None:
+            address = own_address(name, own or ())
+            if address is None and own is not None:
                 plan.findings.append(
                     f"{_variable('rdnss')}: {name} has no IPv6 address to name as self; give it one, or write the name "
                     "server's address"
                 )
-            else:
+            elif address is not None:
                 found.append(str(address))
             continue
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ from tests.unit.roles.rendering import render
         },
     ],
 )
-def test_dns64d_accepts_the_config(variables: dict[str, object], tmp_path: Path) -> None:
+def test_dns64d_accepts_the_config(variables: dict[str, Any], tmp_path: Path) -> None:
     config = tmp_path / "config"
     config.write_text(render("dns64/dns64.conf.j2", **variables))
     checked = subprocess.run(

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ MAPS = [
         {"nat64_extra_directives": ["offlink-mtu 1400"]},
     ],
 )
-def test_nat64d_accepts_the_config(variables: dict[str, object], tmp_path: Path) -> None:
+def test_nat64d_accepts_the_config(variables: dict[str, Any], tmp_path: Path) -> None:
     config = tmp_path / "config"
     config.write_text(render("nat64/nat64.conf.j2", **variables))
     checked = subprocess.run(

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from scapy.packet import Packet
+
 # Unpacking the daemons, where that was not done yet, takes half a minute.
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(400)]
 
@@ -185,7 +187,7 @@ def test_a_host_sees_what_was_configured(lan: Lan) -> None:
     )
     assert seen[ICMPv6NDOptDNSSL].searchlist == ["example.com.", "example.net."]
     assert seen[ICMPv6NDOptDNSSL].lifetime == 900
-    told = [seen.getlayer(ICMPv6NDOptPREF64, number) for number in (1, 2)]
+    told = layers(seen, ICMPv6NDOptPREF64)
     # RFC 8781 section 4: 900 seconds round up to 113 times 8; PLC 0 is /96, 2 is /56, 3 is /48 … by its table.
     assert {(each.prefix, each.plc, each.scaledlifetime) for each in told} == {
         ("64:ff9b::", 0, 113),
@@ -222,18 +224,21 @@ def test_a_delegated_prefix_that_changes_is_followed(lan: Lan) -> None:
     lan.router.run("ip", "address", "del", f"{GATEWAY}/64", "dev", "lan0")
     lan.router.run("ip", "address", "add", "2001:db8:64:2::1/64", "dev", "lan0", "nodad")
     wait_until(
-        lambda: "2001:db8:64:2::" in [option.prefix for option in prefixes(lan.seen())],
+        lambda: "2001:db8:64:2::" in [option.prefix for option in layers(lan.seen(), ICMPv6NDOptPrefixInfo)],
         "the new prefix to be advertised",
         timeout=60,
     )
     # An old one that is still told is told as one not to be used.
-    old = [option for option in prefixes(lan.seen()) if option.prefix == "2001:db8:64:1::"]
+    old = [
+        option for option in layers(lan.seen(), ICMPv6NDOptPrefixInfo) if option.prefix == "2001:db8:64:1::"
+    ]
     assert all(option.preferredlifetime == 0 for option in old)
 
 
-def prefixes(seen: ICMPv6ND_RA) -> list[ICMPv6NDOptPrefixInfo]:
-    found = []
-    while option := seen.getlayer(ICMPv6NDOptPrefixInfo, len(found) + 1):
+def layers(seen: ICMPv6ND_RA, kind: type[Packet]) -> list[Packet]:
+    """Return every option of a kind."""
+    found: list[Packet] = []
+    while option := seen.getlayer(kind, len(found) + 1):
         found.append(option)
     return found
 

@@ -26,8 +26,25 @@ def outside(text: str) -> str:
 
 def device(text: str) -> str:
     """Return the device of our block; empty without a block."""
-    inside = re.search(rf"^{BEGIN}$(.*?)^{END}$", text, re.MULTILINE | re.DOTALL)
-    found = _OF_DEVICE.search(inside[1]) if inside else None
+    found = _OF_DEVICE.search(_inside(text))
+    return found[1] if found else ""
+
+
+def leaving(text: str, wanted: str, hook: str, *, stale: bool) -> list[str]:
+    """Return the device that is to be made in another way than so far, and must go before.
+
+    `stale` tells that the wanted one is there without netifrc's doing, which would not make it again.
+    """
+    inside = _inside(text)
+    former = device(text)
+    former_hook = "tuntap" if re.search(r"^tuntap_", inside, re.MULTILINE) else "preup"
+    if former and (former, former_hook) != (wanted, hook):
+        return [former]
+    return [wanted] if hook == "tuntap" and stale else []
+
+
+def _inside(text: str) -> str:
+    found = re.search(rf"^{BEGIN}$(.*?)^{END}$", text, re.MULTILINE | re.DOTALL)
     return found[1] if found else ""
 
 

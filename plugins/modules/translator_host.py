@@ -133,10 +133,11 @@ netifrc_preup:
   description: Whether /etc/conf.d/net has a preup() of its owner's.
   returned: always
   type: bool
-netifrc_device:
-  description: The device that netifrc makes for us so far, or nothing.
+netifrc_leaving:
+  description: The TUN that so far was made in another way than netifrc is to make it, and must be removed before.
   returned: always
-  type: str
+  type: list
+  elements: str
 managers:
   description: What else there is that sets up interfaces, of C(ifupdown), C(networkmanager) and C(dhcpcd).
   returned: always
@@ -163,7 +164,7 @@ from ansible_collections.nat64.gateway.plugins.module_utils.gateway_sysctls impo
     recorded,
     sysctls,
 )
-from ansible_collections.nat64.gateway.plugins.module_utils.services import left_over
+from ansible_collections.nat64.gateway.plugins.module_utils.services import is_running, left_over
 from ansible_collections.nat64.gateway.plugins.module_utils.translator_settings import (
     Network,
     Wanted,
@@ -285,6 +286,8 @@ def main() -> None:
     hook = netifrc_hook(asked["netifrc_hook"], asked["device"])
     conf_d_net = _text(CONF_D_NET)
     found += netifrc_findings(hook, conf_d_net, asked)
+    there = any(link.name == asked["device"] for link in rtnetlink.links())
+    stale = there and not is_running(f"net.{asked['device']}")
     sysctl = kernel_settings(asked, routes)
     if sysctl["missing"] and not asked["manage_sysctl"]:
         module.warn(f"nat64_manage_sysctl is false, and a gateway needs {', '.join(sysctl['missing'])}")
@@ -296,7 +299,7 @@ def main() -> None:
         tun_node=tun_node(),
         netifrc=hook,
         netifrc_preup=netifrc.has_preup(conf_d_net),
-        netifrc_device=netifrc.device(conf_d_net),
+        netifrc_leaving=netifrc.leaving(conf_d_net, asked["device"], hook, stale=stale),
         managers=sorted(name for name, sign in MANAGERS.items() if sign.exists()),
         left_over=left_over(asked["applied"]),
     )

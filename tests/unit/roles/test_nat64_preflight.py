@@ -3,60 +3,53 @@
 from __future__ import annotations
 
 import ipaddress
-import json
-import os
-import shutil
-import subprocess
-import sys
-import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-
-from tests.unit.roles.scripts import load
-
-if TYPE_CHECKING:
-    from types import ModuleType
-
-PROJECT = Path(__file__).parents[3]
-nat64 = load("roles/nat64/files/host_state.py")
-dns64 = load("roles/dns64/files/host_state.py")
-resolver = load("roles/resolver/files/host_state.py")
+from ansible_collections.nat64.gateway.plugins.module_utils import gateway_sysctls
+from ansible_collections.nat64.gateway.plugins.module_utils.rtnetlink import Address, Route
+from ansible_collections.nat64.gateway.plugins.module_utils.translator_settings import (
+    Network,
+    Wanted,
+    findings,
+)
 
 
-def link(name: str, *addresses: str) -> dict[str, Any]:
-    interfaces = [ipaddress.ip_interface(address) for address in addresses]
-    return {
-        "ifname": name,
-        "addr_info": [
-            {"local": str(one.ip), "prefixlen": one.network.prefixlen, "scope": "global"}
-            for one in interfaces
-        ],
-    }
+def address(device: str, interface: str, scope: str = "global") -> Address:
+    return Address(device, ipaddress.ip_interface(interface), scope)
 
 
-LINKS = [link("lan0", "2001:db8:64:1::1/64"), link("wan0", "198.51.100.2/24", "2001:db8:0:1::2/64")]
-RA_ROUTE = {"dst": "default", "gateway": "fe80::1", "dev": "wan0", "protocol": "ra", "metric": 1024}
+def route(destination: str, device: str, protocol: str = "static", gateway: str = "", **more: Any) -> Route:  # noqa: ANN401 - whatever a route has
+    network = ipaddress.ip_network(destination)
+    return Route(
+        network,
+        device,
+        ipaddress.ip_address(gateway) if gateway else None,
+        protocol=protocol,
+        **more,
+    )
+
+
+ADDRESSES = [
+    address("lan0", "2001:db8:64:1::1/64"),
+    address("wan0", "198.51.100.2/24"),
+    address("wan0", "2001:db8:0:1::2/64"),
+]
+RA_ROUTE = route("::/0", "wan0", "ra", "fe80::1", metric=1024)
 
 
 def nat64_findings(
-    *,
-    links: list[dict[str, Any]] | None = None,
-    ipv4_routes: list[dict[str, Any]] | None = None,
-    ipv6_routes: list[dict[str, Any]] | None = None,
-    **wanted: object,
+    *, addresses: list[Address] | None = None, routes: list[Route] | None = None, **wanted: Any  # noqa: ANN401 - whatever the role may want
 ) -> list[str]:
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "device": "nat64",
         "prefix": "64:ff9b::/96",
         "pool": "192.168.240.0/20",
         "ipv4_addr": "192.168.240.1",
         "ipv6_addr": "fd00:db8::64",
     }
-    host = nat64.Host(LINKS if links is None else links, ipv4_routes or [], ipv6_routes or [])
-    found: list[str] = nat64.findings(nat64.Wanted(**(values | wanted)), host)
-    return found
+    host = Network(ADDRESSES if addresses is None else addresses, routes or [])
+    return findings(Wanted(**(values | wanted)), host)
 
 
 def test_nothing_stands_in_the_way_of_the_defaults() -> None:
@@ -65,12 +58,12 @@ def test_nothing_stands_in_the_way_of_the_defaults() -> None:
 
 @pytest.mark.parametrize("prefix", ["2001:db8::/32", "2001:db8::/40", "2001:db8::/48", "64:ff9b:1::/48"])
 def test_rfc6052_2_2_lengths_are_accepted(prefix: str) -> None:
-    assert nat64_findings(prefix=prefix, links=[]) == []
+    assert nat64_findings(prefix=prefix, addresses=[]) == []
 
 
 @pytest.mark.parametrize("prefix", ["2001:db8::/95", "2001:db8::/33", "2001:db8::/128"])
 def test_rfc6052_2_2_other_lengths_are_refused(prefix: str) -> None:
-    (finding,) = nat64_findings(prefix=prefix, links=[])
+    (finding,) = nat64_findings(prefix=prefix, addresses=[])
     assert finding.startswith("nat64_prefix: ")
     assert "RFC 6052" in finding
     assert "/96" in finding
@@ -115,20 +108,23 @@ def test_a_prefix_may_not_overlap_a_network_of_the_host() -> None:
     assert "lan0" in finding
 
 
+def test_what_means_something_only_on_its_link_is_no_clash() -> None:
+    assert nat64_findings(addresses=[address("lan0", "192.168.241.1/24", "link")]) == []
+
+
 def test_the_tuns_own_addresses_and_routes_are_no_clash() -> None:
-    tun = link("nat64", "192.168.240.2/20")
-    route = {"dst": "192.168.240.0/20", "dev": "nat64"}
-    assert nat64_findings(links=[*LINKS, tun], ipv4_routes=[route]) == []
+    tun = address("nat64", "192.168.240.2/20")
+    assert nat64_findings(addresses=[*ADDRESSES, tun], routes=[route("192.168.240.0/20", "nat64")]) == []
 
 
 def test_our_own_routes_to_a_device_of_another_name_are_no_clash() -> None:
-    route = {"dst": "192.168.240.0/20", "dev": "oldname", "protocol": "64"}
-    assert nat64_findings(ipv4_routes=[route]) == []
+    assert nat64_findings(routes=[route("192.168.240.0/20", "oldname", "64")]) == []
 
 
 def test_a_route_to_a_part_of_the_pool_is_a_clash_and_a_wider_one_is_none() -> None:
-    assert nat64_findings(ipv4_routes=[{"dst": "192.168.0.0/16", "dev": "vpn0"}]) == []
-    (finding,) = nat64_findings(ipv4_routes=[{"dst": "192.168.241.0/24", "dev": "vpn0"}])
+    wider = [route("192.168.0.0/16", "vpn0"), route("0.0.0.0/0", "wan0")]
+    assert nat64_findings(routes=wider) == []
+    (finding,) = nat64_findings(routes=[route("192.168.241.0/24", "vpn0")])
     assert "192.168.241.0/24" in finding
     assert "vpn0" in finding
 
@@ -140,10 +136,8 @@ def test_the_translator_needs_addresses_of_its_own() -> None:
 
 def test_each_map_is_told_by_its_number() -> None:
     good = {"ipv4": "192.0.2.1", "ipv6": "2001:db8::1"}
-    findings = nat64_findings(
-        maps=[good, good | {"ipv4": "192.0.2.300"}, good | {"ipv6": "2001:db8:64:1::1"}]
-    )
-    assert [finding.partition(":")[0] for finding in findings] == ["nat64_maps[2].ipv4", "nat64_maps[3].ipv6"]
+    found = nat64_findings(maps=[good, good | {"ipv4": "192.0.2.300"}, good | {"ipv6": "2001:db8:64:1::1"}])
+    assert [finding.partition(":")[0] for finding in found] == ["nat64_maps[2].ipv4", "nat64_maps[3].ipv6"]
 
 
 def test_a_directive_with_a_variable_of_its_own_is_refused() -> None:
@@ -155,9 +149,8 @@ def test_all_findings_come_at_once() -> None:
     assert len(nat64_findings(prefix="2001:db8::/95", pool="198.51.100.0/24", ipv6_addr="x")) == 3
 
 
-def uplinks(route: dict[str, Any], accept_ra: str) -> list[str]:
-    found: list[str] = nat64.ra_uplinks(nat64.Host([], [], [route]), {"wan0": accept_ra})
-    return found
+def uplinks(found: Route, accept_ra: str) -> list[str]:
+    return gateway_sysctls.ra_uplinks([found], {"wan0": accept_ra})
 
 
 def test_an_uplink_that_lives_by_router_advertisements_is_found() -> None:
@@ -170,80 +163,28 @@ def test_an_uplink_whose_advertisements_a_daemon_reads_is_left_to_it() -> None:
 
 
 def test_a_static_default_route_needs_no_advertisements() -> None:
-    assert uplinks(RA_ROUTE | {"protocol": "static"}, "1") == []
+    assert uplinks(route("::/0", "wan0", "static", "fe80::1"), "1") == []
 
 
-def test_a_route_with_several_next_hops_counts_each() -> None:
-    route = {"dst": "default", "protocol": "ra", "nexthops": [{"gateway": "fe80::1", "dev": "wan0"}]}
-    assert uplinks(route, "1") == ["wan0"]
-    assert nat64.default_routes(nat64.Host([], [], [route])) == ["family ipv6 gateway fe80::1 dev wan0"]
+def test_a_route_that_is_learnt_but_no_default_route_needs_no_advertisements() -> None:
+    assert uplinks(route("2001:db8:9::/48", "wan0", "ra", "fe80::1"), "1") == []
 
 
 def test_accept_ra_comes_before_forwarding() -> None:
-    keys = list(nat64.sysctls("nat64", ["eth0.100"]))
+    keys = list(gateway_sysctls.sysctls("nat64", ["eth0.100"]))
     assert keys.index("net/ipv6/conf/eth0.100/accept_ra") < keys.index("net/ipv6/conf/all/forwarding")
 
 
-def test_default_routes_do_not_differ_by_what_passes() -> None:
-    before = nat64.Host([], [], [RA_ROUTE | {"expires": 1797}])
-    after = nat64.Host([], [], [RA_ROUTE | {"expires": 1200}])
-    assert nat64.default_routes(before) == nat64.default_routes(after) != []
+def test_default_routes_are_told_by_what_must_stay() -> None:
+    others = [route("192.0.2.0/24", "lan0"), route("0.0.0.0/0", "", kind="unreachable")]
+    ppp = route("0.0.0.0/0", "ppp0", "boot")
+    assert gateway_sysctls.default_routes([RA_ROUTE, *others, ppp]) == [
+        "family ipv4 dev ppp0",
+        "family ipv6 gateway fe80::1 dev wan0 metric 1024",
+    ]
 
 
 def test_settings_are_read_back_from_what_was_written() -> None:
-    assert nat64.recorded("# comment\nnet/ipv6/conf/all/forwarding = 0\n\n") == {
+    assert gateway_sysctls.recorded("# comment\nnet/ipv6/conf/all/forwarding = 0\n\n") == {
         "net/ipv6/conf/all/forwarding": "0"
     }
-
-
-@pytest.mark.skipif(shutil.which("ip") is None, reason="needs ip, of iproute2")
-def test_the_look_at_a_host_answers_in_json() -> None:
-    wanted = {"device": "nat64", "prefix": "x", "pool": "x", "ipv4_addr": "x", "ipv6_addr": "x"}
-    asked = subprocess.run(
-        [sys.executable, "-", json.dumps(wanted)],
-        input=(PROJECT / "roles/nat64/files/host_state.py").read_text(),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert set(json.loads(asked.stdout)) == {"findings", "default_routes", "sysctl", "ifupdown", "left_over"}
-
-
-# Of a unit that has run since second 1000 after boot, and has reloaded at 2000.
-STATES = {"ActiveEnter": 1_000_000_000, "StateChange": 2_000_000_000}
-
-
-@pytest.mark.parametrize("role", [nat64, dns64, resolver], ids=["nat64", "dns64", "resolver"])
-@pytest.mark.parametrize(
-    ("written", "state", "topics"),
-    [
-        (500, "active", []),
-        (1500, "active", ["unit changed"]),
-        (2500, "active", ["unit changed", "config changed"]),
-        (2500, "inactive", []),
-    ],
-)
-def test_what_an_interrupted_run_did_not_come_to_is_taken_up(
-    *,
-    role: ModuleType,
-    written: float,
-    state: str,
-    topics: list[str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    file = tmp_path / "file"
-    file.touch()
-    boot = time.time() - time.monotonic()
-    os.utime(file, (boot + written, boot + written))
-
-    def show(*command: str) -> str:
-        (moment,) = (since for since in STATES if f"--property={since}TimestampMonotonic" in command)
-        return f"ActiveState={state}\n{moment}TimestampMonotonic={STATES[moment]}\n"
-
-    monkeypatch.setattr(role, "_output", show)
-    applied = [
-        {"topic": f"{kind} changed", "unit": "a.service", "since": since, "files": [str(file), "/nowhere"]}
-        for kind, since in (("unit", "ActiveEnter"), ("config", "StateChange"))
-    ]
-    assert role.left_over(applied) == topics

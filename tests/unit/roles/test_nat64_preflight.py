@@ -39,7 +39,10 @@ RA_ROUTE = route("::/0", "wan0", "ra", "fe80::1", metric=1024)
 
 
 def nat64_findings(
-    *, addresses: list[Address] | None = None, routes: list[Route] | None = None, **wanted: Any  # noqa: ANN401 - whatever the role may want
+    *,
+    addresses: list[Address] | None = None,
+    routes: list[Route] | None = None,
+    **wanted: Any,  # noqa: ANN401 - whatever the role may want
 ) -> list[str]:
     values: dict[str, Any] = {
         "device": "nat64",

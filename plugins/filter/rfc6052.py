@@ -45,9 +45,17 @@ def extract(ipv6: object, prefix: object) -> str:
     return str(IPv4Address(_close_gap(int(address)) >> 88 - network.prefixlen & _LAST_32))
 
 
-def first_host(network: object) -> str:
-    """Return the first address of `network` that a host may have: the one after the network's own."""
-    parsed = _parse("first_host", ip_network, network, "a network, such as 192.168.240.0/20")
+def first_host(network: object, otherwise: str | None = None) -> str:
+    """Return the first address of `network` that a host may have: the one after the network's own.
+
+    What is no network gives `otherwise`, for who tells of the mistake himself, and an error without it.
+    """
+    try:
+        parsed = _parse("first_host", ip_network, network, "a network, such as 192.168.240.0/20")
+    except AnsibleFilterError:
+        if otherwise is None:
+            raise
+        return otherwise
     return str(next(iter(parsed.hosts())))
 
 

@@ -78,7 +78,8 @@ def findings(wanted: Wanted, host: Network) -> list[str]:
         if _interface(address, "nat64_tun_addresses", found)
     }
     taken = {address.interface.ip for address in _of_others(host.addresses, wanted.device)} | own
-    _translator_address(wanted.ipv4_addr, ipaddress.IPv4Address, "nat64_ipv4_addr", taken, found)
+    if wanted.ipv4_addr or pool is not None:  # without one, it is to be the pool's first, which was told above
+        _translator_address(wanted.ipv4_addr, ipaddress.IPv4Address, "nat64_ipv4_addr", taken, found)
     _translator_address(wanted.ipv6_addr, ipaddress.IPv6Address, "nat64_ipv6_addr", taken, found)
     for number, entry in enumerate(wanted.maps, start=1):
         found += _map_findings(f"nat64_maps[{number}]", entry, taken)

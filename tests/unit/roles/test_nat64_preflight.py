@@ -98,6 +98,11 @@ def test_a_bad_value_is_told_with_its_variable(variable: str, value: str) -> Non
     assert ";" in finding, "a remedy follows"
 
 
+def test_a_pool_that_is_none_is_told_once() -> None:
+    (finding,) = nat64_findings(pool="garbage", ipv4_addr="")
+    assert finding.startswith("nat64_pool: ")
+
+
 @pytest.mark.parametrize("pool", ["198.51.100.0/24", "198.51.0.0/16", "198.51.100.0/30"])
 def test_a_pool_may_not_overlap_a_network_of_the_host(pool: str) -> None:
     (finding,) = nat64_findings(pool=pool)

@@ -117,3 +117,8 @@ def test_templates_find_the_filters_by_their_full_names() -> None:
         ("'192.168.240.0/20' | nat64.gateway.first_host", "192.168.240.1"),
     ]:
         assert evaluate(expression) == result
+
+
+def test_what_is_no_network_gives_what_the_caller_has_for_it() -> None:
+    assert first_host("garbage", otherwise="") == ""
+    assert first_host("192.0.2.0/24", otherwise="") == "192.0.2.1"

@@ -32,6 +32,7 @@ LONGEST_LIFETIME = 0xFFFFFFFF
 # RFC 8925 section 3.4.
 SHORTEST_V6ONLY_WAIT = 300
 
+_UNIQUE_LOCAL = IPv6Network("fc00::/7")
 _INTERFACE = re.compile(r"[A-Za-z0-9_.:@+-]{1,15}")
 _DOMAIN = re.compile(
     r"(?=.{1,253}$)(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
@@ -268,7 +269,7 @@ def own_address(name: str, own: Sequence[OwnAddress]) -> IPv6Address | None:
     """Return the address under which this host can be named for long: one that lasts, or the link-local one."""
     here = [each for each in own if each.interface == name and (each.lasting or each.address.is_link_local)]
     ranked = sorted(
-        here, key=lambda each: (each.address.is_link_local, not each.address.is_private, each.address)
+        here, key=lambda each: (each.address.is_link_local, each.address not in _UNIQUE_LOCAL, each.address)
     )
     return ranked[0].address if ranked else None
 

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 PROJECT = Path(__file__).parents[3]
 
 
-@pytest.mark.parametrize("role", ["nat64", "dns64", "resolver"])
+@pytest.mark.parametrize("role", ["nat64", "dns64", "resolver", "router_advertisements"])
 def test_every_topic_that_may_be_left_over_has_a_handler(role: str) -> None:
     yaml = YAML(typ="safe")
     # Whatever the init system: each has files of its own.

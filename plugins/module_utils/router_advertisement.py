@@ -197,7 +197,7 @@ def _interface(
         rdnss=_servers(plan, name, settings["rdnss"], own),
         dnssl=[domain.rstrip(".") for domain in domains],
         pref64=_networks(plan, "pref64", settings["pref64"], _pref64_fault),
-        route_information=_networks(plan, "route_information", settings["route_information"], lambda _: ""),
+        route_information=_networks(plan, "route_information", settings["route_information"], lambda __: ""),
         route_lifetime=3 * interval,
         **{
             word: times[word]

@@ -12,14 +12,14 @@ import os
 import socket
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Union
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
-    IPInterface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
-    IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+    IPAddress = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
+    IPInterface = Union[ipaddress.IPv4Interface, ipaddress.IPv6Interface]
+    IPNetwork = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
 MAIN_TABLE: Final = 254
 PROTOCOLS: Final = {0: "unspec", 1: "redirect", 2: "kernel", 3: "boot", 4: "static", 9: "ra", 16: "dhcp"}

@@ -7,15 +7,15 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, Union
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from ansible_collections.nat64.gateway.plugins.module_utils.rtnetlink import Address, Route
 
-    IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
-    IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+    IPAddress = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
+    IPNetwork = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
 T = TypeVar("T")
 
@@ -78,7 +78,8 @@ def findings(wanted: Wanted, host: Network) -> list[str]:
         if _interface(address, "nat64_tun_addresses", found)
     }
     taken = {address.interface.ip for address in _of_others(host.addresses, wanted.device)} | own
-    if wanted.ipv4_addr or pool is not None:  # without one, it is to be the pool's first, which was told above
+    # Without an address it is to be the pool's first, and what is wrong with the pool was told above.
+    if wanted.ipv4_addr or pool is not None:
         _translator_address(wanted.ipv4_addr, ipaddress.IPv4Address, "nat64_ipv4_addr", taken, found)
     _translator_address(wanted.ipv6_addr, ipaddress.IPv6Address, "nat64_ipv6_addr", taken, found)
     for number, entry in enumerate(wanted.maps, start=1):

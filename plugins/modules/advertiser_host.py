@@ -64,8 +64,7 @@ attributes:
   check_mode:
     description: Looks only.
     support: full
-author:
-  - The nat64 authors
+author: The nat64 authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""
@@ -190,7 +189,7 @@ def main() -> None:
     findings = snippet_findings(module)
     plan, backend, own, network_files = Plan(), "none", [], {}
     if params["backend"] != "none" and params["settings"]["interfaces"]:
-        there = {name for _, name in socket.if_nameindex()}
+        there = {name for __, name in socket.if_nameindex()}
         own = own_addresses()
         plan = read_plan(params["settings"], there, own)
         findings += plan.findings

@@ -74,8 +74,7 @@ options:
   service_hook_command:
     description: The command that these functions call.
     type: path
-author:
-  - the nat64 authors (@nat64)
+author: The nat64 authors (!UNKNOWN)
 notes:
   - Needs to be root, as C(nft) does.
 attributes:

@@ -112,8 +112,8 @@ default_routes:
   elements: str
 sysctl:
   description:
-    - The kernel's settings, RV(sysctl.wanted) in the order they must be made, RV(sysctl.before) what they were before
-      the role, RV(sysctl.differs) whether the kernel differs from what is wanted, and RV(sysctl.uplinks) whose
+    - The kernel's settings, C(wanted) in the order they must be made, C(before) what they were before
+      the role, C(differs) whether the kernel differs from what is wanted, and C(uplinks) whose
       C(accept_ra) is among them.
   returned: always
   type: dict

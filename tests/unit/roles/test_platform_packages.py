@@ -16,11 +16,13 @@ LISTS = {
     ),
     "Alpine": ("musl\nbind-tools\npy3-setuptools\n", ["musl", "bind-tools", "py3-setuptools"]),
     "Gentoo": (
-        ("/var/db/pkg/net-dns/bind-9.18.37-r1\n"
-        "/var/db/pkg/net-dns/bind-tools-9.18.37\n"
-        "/var/db/pkg/media-libs/libfoo-3g-1.2_rc1-r2\n"
-        "/var/db/pkg/net-misc/radvd-2.20\n"
-        "/var/db/pkg/net-misc/-MERGING-dhcpcd-10.2.4\n"),
+        (
+            "/var/db/pkg/net-dns/bind-9.18.37-r1\n"
+            "/var/db/pkg/net-dns/bind-tools-9.18.37\n"
+            "/var/db/pkg/media-libs/libfoo-3g-1.2_rc1-r2\n"
+            "/var/db/pkg/net-misc/radvd-2.20\n"
+            "/var/db/pkg/net-misc/-MERGING-dhcpcd-10.2.4\n"
+        ),
         ["net-dns/bind", "net-dns/bind-tools", "media-libs/libfoo-3g", "net-misc/radvd"],
     ),
 }

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.roles.rendering import render
+from tests.unit.roles.rendering import FACTS, render
 
 MAPS = [
     {"ipv4": "192.0.2.80", "ipv6": "2001:db8:1::80"},
@@ -66,4 +66,28 @@ def test_what_ifupdown_runs_is_sound_shell(tmp_path: Path) -> None:
     hook.write_text(render("nat64/ifupdown-hook.sh.j2"))
     shellcheck = Path(sys.executable).with_name("shellcheck")
     checked = subprocess.run([shellcheck, hook], capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stdout) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("hook", "needs"), [("none", []), ("preup", ["net.nat64"]), ("tuntap", ["net.nat64"])]
+)
+def test_the_init_script_needs_no_service_but_the_tuns(hook: str, needs: list[str]) -> None:
+    # Debian's OpenRC runs the scripts of sysvinit, and has none called localmount.
+    script = render("nat64/nat64d.openrc.j2", __nat64_host=FACTS["__nat64_host"] | {"netifrc": hook})
+    assert re.findall(r"^\s+need (.*)$", script, re.MULTILINE) == needs
+
+
+@pytest.mark.parametrize("hook", ["none", "preup", "tuntap"])
+def test_the_init_script_is_sound_whoever_makes_the_tun(hook: str, tmp_path: Path) -> None:
+    script = tmp_path / "nat64d"
+    host = FACTS["__nat64_host"] | {"netifrc": hook}
+    script.write_text(render("nat64/nat64d.openrc.j2", __nat64_host=host))
+    shellcheck = Path(sys.executable).with_name("shellcheck")
+    checked = subprocess.run(
+        [shellcheck, "--shell=busybox", "--exclude=SC2034,SC2154", script],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (checked.returncode, checked.stdout) == (0, "")

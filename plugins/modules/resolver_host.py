@@ -40,6 +40,11 @@ options:
     description: The name server's program.
     type: path
     required: true
+  required_files:
+    description: What has to be there beside the program.
+    type: list
+    elements: path
+    default: []
   checkconf:
     description: The program that checks its config.
     type: path
@@ -96,7 +101,7 @@ findings:
   type: list
   elements: str
 installed:
-  description: Whether the name server is there.
+  description: Whether the name server is there, with all that it requires.
   returned: always
   type: bool
 left_over:
@@ -233,13 +238,18 @@ def _adoption(asked: dict[str, Any], bind: list[int]) -> tuple[list[str], str]:
 
 def _management(asked: dict[str, Any], *, listens: bool) -> list[str]:
     """Return what keeps the role from managing a name server of its own, given whether one is on port 53."""
-    if not asked["manage_packages"] and not Path(asked["binary"]).exists():
+    missing = _missing(asked)
+    if missing and not asked["manage_packages"]:
         return [
-            f"resolver_manage_packages: {asked['binary']} is not there; install it, or set the variable to true"
+            f"resolver_manage_packages: {', '.join(missing)} is not there; install it, or set the variable to true"
         ]
     service = asked["service"]
     serves = listens or is_running(service) or any(RUNLEVELS.glob(f"*/{service}"))
     return managed_findings(service, backend=asked["backend"], serves=serves and not _is_managed(asked))
+
+
+def _missing(asked: dict[str, Any]) -> list[str]:
+    return [file for file in (asked["binary"], *asked["required_files"]) if not Path(file).exists()]
 
 
 def _is_managed(asked: dict[str, Any]) -> bool:
@@ -256,6 +266,7 @@ def main() -> None:
             "forwarders": {"type": "raw", "required": True},
             "extra_options": {"type": "raw", "required": True},
             "binary": {"type": "path", "required": True},
+            "required_files": {"type": "list", "elements": "path", "default": []},
             "checkconf": {"type": "path", "required": True},
             "service": {"type": "str", "required": True},
             "manage_packages": {"type": "bool", "default": True},
@@ -282,7 +293,7 @@ def main() -> None:
         found += _management(asked, listens=any(number == DNS_PORT for number, __ in own))
     module.exit_json(
         findings=found,
-        installed=Path(asked["binary"]).exists(),
+        installed=not _missing(asked),
         left_over=left_over(asked["applied"]),
         moving=sorted({each.pid for number, each in own if number == DNS_PORT and config}),
         config=config,

@@ -90,20 +90,20 @@ lab: setup-dev
 
 # The roles' scenarios choose a platform each; SCENARIO@PLATFORM is for another one.
 MOLECULE_ROLES := bundle nat64 dns64 resolver resolver-adopt resolver-unbound nat44 router_advertisements
-MOLECULE := default alpine gentoo $(MOLECULE_ROLES)
-MOLECULE_ALL := $(MOLECULE) debian13 debian-openrc gentoo-systemd \
+MOLECULE := default bundle nat64 dns64 resolver nat44
+MOLECULE_ALL := $(sort $(MOLECULE) $(MOLECULE_ROLES)) alpine gentoo debian13 debian-openrc gentoo-systemd \
   one-armed one-armed-advertised several-lans dual-stack delegated-prefix \
   $(foreach platform,debian13 alpine gentoo,$(MOLECULE_ROLES:%=%@$(platform)))
 MOLECULE_TARGETS := $(sort $(MOLECULE_ALL:%=molecule-%))
 # Two beside each other, on two cores; each prints when it is done.
 MOLECULE_RUN = $(MAKE) --no-print-directory --jobs=2 --output-sync=target
 
-## The whole gateway on three platforms, and each role on one (root)
+## The whole gateway on Debian 12, and roles on one platform each (root)
 .PHONY: molecule
 molecule: setup-dev bundle
 	@$(MOLECULE_RUN) $(MOLECULE:%=molecule-%)
 
-## The same on every platform, and wherever gateways stand (root)
+## The same on every platform, every role, and wherever gateways stand (root)
 .PHONY: molecule-all
 molecule-all: setup-dev bundle
 	@$(MOLECULE_RUN) $(MOLECULE_ALL:%=molecule-%)

@@ -90,7 +90,7 @@ lab: setup-dev
 
 # The roles' scenarios choose a platform each; SCENARIO@PLATFORM is for another one.
 MOLECULE_ROLES := bundle nat64 dns64 resolver resolver-adopt resolver-unbound nat44 router_advertisements
-MOLECULE := default bundle nat64 dns64 resolver nat44
+MOLECULE := default bundle dns64 nat44@debian13
 MOLECULE_ALL := $(sort $(MOLECULE) $(MOLECULE_ROLES)) alpine gentoo debian13 debian-openrc gentoo-systemd \
   one-armed one-armed-advertised several-lans dual-stack delegated-prefix \
   $(foreach platform,debian13 alpine gentoo,$(MOLECULE_ROLES:%=%@$(platform)))

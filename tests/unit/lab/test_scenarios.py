@@ -31,9 +31,13 @@ def test_every_scenario_is_run_by_make_molecule_all() -> None:
     assert {target.split("@")[0] for target in made("MOLECULE_ALL")} == set(SCENARIOS)
 
 
-def test_make_molecule_runs_three_platforms_and_every_role() -> None:
+def test_make_molecule_all_runs_three_platforms_and_every_role() -> None:
     roles = {path.name for path in (ROOT / "roles").iterdir() if (path / "tasks").is_dir()} - {"platform"}
-    assert {"default", "alpine", "gentoo"} | roles <= set(made("MOLECULE"))
+    assert {"default", "alpine", "gentoo"} | roles <= set(made("MOLECULE_ALL"))
+
+
+def test_make_molecule_runs_nothing_that_make_molecule_all_does_not() -> None:
+    assert {"default"} <= set(made("MOLECULE")) <= set(made("MOLECULE_ALL"))
 
 
 @each_scenario

@@ -13,20 +13,10 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from nat64.addressing.prefix import LENGTHS, Pref64
+from tests.unit.addressing.test_prefix import TABLE
 from tests.unit.roles.rendering import evaluate
 
 FILTERS = Path(__file__).parents[4] / "plugins" / "filter"
-
-# RFC 6052 section 2.4, tables 1 and 2, as printed there
-TABLE = [
-    ("2001:db8::/32", "2001:db8:c000:221::"),
-    ("2001:db8:100::/40", "2001:db8:1c0:2:21::"),
-    ("2001:db8:122::/48", "2001:db8:122:c000:2:2100::"),
-    ("2001:db8:122:300::/56", "2001:db8:122:3c0:0:221::"),
-    ("2001:db8:122:344::/64", "2001:db8:122:344:c0:2:2100::"),
-    ("2001:db8:122:344::/96", "2001:db8:122:344::192.0.2.33"),
-    ("64:ff9b::/96", "64:ff9b::192.0.2.33"),
-]
 
 prefixes = st.builds(
     lambda length, address: IPv6Network((address, length), strict=False),

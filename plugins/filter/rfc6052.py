@@ -8,11 +8,10 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_network
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.nat64.gateway.plugins.module_utils.nat64_prefix import LENGTHS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-LENGTHS: Final = (32, 40, 48, 56, 64, 96)
 
 # All but a /96 leave out the u-octet, bits 64 to 71: without it an address is a number of 120 bits, 56 of them
 # behind the gap, and the IPv4 address is 32 of these in one piece.

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, field, replace
 from ipaddress import IPv6Address, IPv6Network
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.nat64.gateway.plugins.module_utils.nat64_prefix import LENGTHS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -25,9 +27,8 @@ SELF = "self"
 SHORTEST_INTERVAL, LONGEST_INTERVAL = 4, 1800
 LONGEST_ROUTER_LIFETIME = 9000
 SMALLEST_MTU, LARGEST_MTU = 1280, 65535
-# RFC 8781 section 4: 13 bits that count 8 seconds each. RFC 6052 section 2.2 has the lengths.
+# RFC 8781 section 4: 13 bits that count 8 seconds each.
 LONGEST_PREF64_LIFETIME = 65528
-PREF64_LENGTHS = (32, 40, 48, 56, 64, 96)
 LONGEST_LIFETIME = 0xFFFFFFFF
 # RFC 8925 section 3.4.
 SHORTEST_V6ONLY_WAIT = 300
@@ -312,9 +313,9 @@ def _slaac_fault(network: IPv6Network) -> str:
 
 
 def _pref64_fault(network: IPv6Network) -> str:
-    if network.prefixlen in PREF64_LENGTHS:
+    if network.prefixlen in LENGTHS:
         return ""
-    return f"cannot be a NAT64 prefix; RFC 6052 allows the lengths {', '.join(map(str, PREF64_LENGTHS))}"
+    return f"cannot be a NAT64 prefix; RFC 6052 allows the lengths {', '.join(map(str, LENGTHS))}"
 
 
 def _words(plan: Plan, word: str, given: object) -> list[str]:

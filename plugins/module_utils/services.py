@@ -19,6 +19,8 @@ SYSTEMD = Path("/run/systemd/system")
 OPENRC = Path("/run/openrc")
 RUN = Path("/run")
 PROC = Path("/proc")
+# The argument that left_over() takes, for a module's argument_spec.
+APPLIED: dict[str, dict[str, Any]] = {"applied": {"type": "list", "elements": "dict", "default": []}}
 PATIENCE = 30  # seconds for an answer of the init system
 
 

@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Union
 
+from ansible_collections.nat64.gateway.plugins.module_utils.nat64_prefix import length_findings
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -22,7 +24,6 @@ T = TypeVar("T")
 # Routes that clash with nothing: the kernel's own belong to addresses, and nat64d marks its own with this number,
 # which may still lead to a device that is about to get another name.
 HARMLESS_PROTOCOLS: Final = frozenset({"kernel", "64"})
-PREFIX_LENGTHS: Final = (32, 40, 48, 56, 64, 96)
 KEYWORDS_OF_VARIABLES: Final = {
     "tun-device": "nat64_device",
     "ipv4-addr": "nat64_ipv4_addr",
@@ -100,9 +101,8 @@ def _of_others(addresses: Iterable[Address], device: str) -> list[Address]:
 
 
 def _prefix_findings(prefix: ipaddress.IPv6Network) -> list[str]:
-    if prefix.prefixlen not in PREFIX_LENGTHS:
-        lengths = ", ".join(f"/{length}" for length in PREFIX_LENGTHS)
-        return [f"nat64_prefix: {prefix} has a length that RFC 6052 does not know; give one of {lengths}"]
+    if wrong := length_findings("nat64_prefix", prefix):
+        return wrong
     if prefix.network_address.packed[8]:
         return [
             f"nat64_prefix: {prefix} has bits 64 to 71 set, RFC 6052 wants them zero; choose another prefix"

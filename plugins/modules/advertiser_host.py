@@ -55,15 +55,7 @@ options:
   option_108_path:
     description: Where that snippet goes.
     type: path
-  applied:
-    description: Files, each with the handlers' topic and the service that is to take them; see RV(left_over).
-    type: list
-    elements: dict
-    default: []
-attributes:
-  check_mode:
-    description: Looks only.
-    support: full
+extends_documentation_fragment: [nat64.gateway.host_look, nat64.gateway.host_look.applied]
 author: The nat64 authors (!UNKNOWN)
 """
 
@@ -128,7 +120,7 @@ from ansible_collections.nat64.gateway.plugins.module_utils.router_advertisement
     read_plan,
     with_own_prefixes,
 )
-from ansible_collections.nat64.gateway.plugins.module_utils.services import left_over
+from ansible_collections.nat64.gateway.plugins.module_utils.services import APPLIED, left_over
 
 
 def own_addresses() -> list[OwnAddress]:
@@ -179,7 +171,7 @@ def main() -> None:
             "drop_in": {"type": "str", "required": True},
             "option_108": {"type": "str", "choices": ["kea", "dnsmasq", "none"], "default": "none"},
             "option_108_path": {"type": "path"},
-            "applied": {"type": "list", "elements": "dict", "default": []},
+            **APPLIED,
         },
         supports_check_mode=True,
     )

@@ -47,18 +47,7 @@ options:
     type: list
     elements: int
     default: []
-  applied:
-    description: The topics of the role's handlers, each with the service that takes up those files.
-    type: list
-    elements: dict
-    default: []
-attributes:
-  check_mode:
-    support: full
-    description: It changes nothing.
-  diff_mode:
-    support: none
-    description: It changes nothing.
+extends_documentation_fragment: [nat64.gateway.host_look, nat64.gateway.host_look.applied]
 """
 
 EXAMPLES = r"""
@@ -101,9 +90,9 @@ from ansible_collections.nat64.gateway.plugins.module_utils.endpoints import (
     read_words,
 )
 from ansible_collections.nat64.gateway.plugins.module_utils.listening import ANY, Listener, listeners
-from ansible_collections.nat64.gateway.plugins.module_utils.services import is_running, left_over
+from ansible_collections.nat64.gateway.plugins.module_utils.nat64_prefix import length_findings
+from ansible_collections.nat64.gateway.plugins.module_utils.services import APPLIED, is_running, left_over
 
-PREFIX_LENGTHS = (32, 40, 48, 56, 64, 96)
 ALL_INTERFACES = frozenset({"*", "all"})
 DAEMON = "dns64d"
 KEYWORDS_OF_VARIABLES = {
@@ -204,10 +193,7 @@ def _prefix_findings(word: str) -> list[str]:
         prefix = ipaddress.IPv6Network(word)
     except ValueError as reason:
         return [f"dns64_prefixes: '{word}' is not an IPv6 prefix ({reason}); write it as 64:ff9b::/96"]
-    if prefix.prefixlen not in PREFIX_LENGTHS:
-        lengths = ", ".join(f"/{length}" for length in PREFIX_LENGTHS)
-        return [f"dns64_prefixes: {prefix} has a length that RFC 6052 does not know; give one of {lengths}"]
-    return []
+    return length_findings("dns64_prefixes", prefix)
 
 
 def _forwarder_findings(wanted: Wanted) -> list[str]:
@@ -247,7 +233,7 @@ def main() -> None:
         argument_spec={
             **{name: {"type": "raw", "required": True} for name in variables},
             "leaving": {"type": "list", "elements": "int", "default": []},
-            "applied": {"type": "list", "elements": "dict", "default": []},
+            **APPLIED,
         },
         supports_check_mode=True,
     )

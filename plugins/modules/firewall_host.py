@@ -77,13 +77,7 @@ options:
 author: The nat64 authors (!UNKNOWN)
 notes:
   - Needs to be root, as C(nft) does.
-attributes:
-  check_mode:
-    description: Runs the same in check mode, since it changes nothing.
-    support: full
-  diff_mode:
-    description: There is nothing to show a difference of.
-    support: none
+extends_documentation_fragment: [nat64.gateway.host_look]
 """
 
 EXAMPLES = r"""

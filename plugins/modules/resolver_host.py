@@ -66,18 +66,7 @@ options:
     description: The config of a BIND that does not run; one that runs tells its own.
     type: path
     default: /etc/bind/named.conf
-  applied:
-    description: The topics of the role's handlers, each with the service that takes up those files.
-    type: list
-    elements: dict
-    default: []
-attributes:
-  check_mode:
-    support: full
-    description: It changes nothing.
-  diff_mode:
-    support: none
-    description: It changes nothing.
+extends_documentation_fragment: [nat64.gateway.host_look, nat64.gateway.host_look.applied]
 """
 
 EXAMPLES = r"""
@@ -140,7 +129,7 @@ from ansible_collections.nat64.gateway.plugins.module_utils.endpoints import (
 )
 from ansible_collections.nat64.gateway.plugins.module_utils.listening import Listener, listeners
 from ansible_collections.nat64.gateway.plugins.module_utils.named_conf import ConfigError, load
-from ansible_collections.nat64.gateway.plugins.module_utils.services import is_running, left_over
+from ansible_collections.nat64.gateway.plugins.module_utils.services import APPLIED, is_running, left_over
 
 RUNLEVELS = Path("/etc/runlevels")
 ELSE_NONE = "or set resolver_mode to none and name that server in dns64_forwarders"
@@ -272,7 +261,7 @@ def main() -> None:
             "manage_packages": {"type": "bool", "default": True},
             "managed_files": {"type": "list", "elements": "path", "default": []},
             "config": {"type": "path", "default": "/etc/bind/named.conf"},
-            "applied": {"type": "list", "elements": "dict", "default": []},
+            **APPLIED,
         },
         supports_check_mode=True,
     )

@@ -74,18 +74,7 @@ options:
   before_file:
     description: Where the role keeps what these were before.
     type: path
-  applied:
-    description: The topics of the role's handlers, each with the service that takes up those files.
-    type: list
-    elements: dict
-    default: []
-attributes:
-  check_mode:
-    support: full
-    description: It changes nothing.
-  diff_mode:
-    support: none
-    description: It changes nothing.
+extends_documentation_fragment: [nat64.gateway.host_look, nat64.gateway.host_look.applied]
 """
 
 EXAMPLES = r"""
@@ -164,7 +153,7 @@ from ansible_collections.nat64.gateway.plugins.module_utils.gateway_sysctls impo
     recorded,
     sysctls,
 )
-from ansible_collections.nat64.gateway.plugins.module_utils.services import is_running, left_over
+from ansible_collections.nat64.gateway.plugins.module_utils.services import APPLIED, is_running, left_over
 from ansible_collections.nat64.gateway.plugins.module_utils.translator_settings import (
     Network,
     Wanted,
@@ -270,7 +259,7 @@ def main() -> None:
             "mktun": {"type": "str", "default": "nat64d --mktun"},
             "sysctl_file": {"type": "path"},
             "before_file": {"type": "path"},
-            "applied": {"type": "list", "elements": "dict", "default": []},
+            **APPLIED,
         },
         supports_check_mode=True,
     )

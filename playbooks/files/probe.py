@@ -70,12 +70,9 @@ def resolves(name: str, *prefixes: str) -> str:
     return _within([str(answer[4][0]) for answer in answers], prefixes)
 
 
-def pings(address: str, prefix: str = "") -> str:
-    """Send an echo request to the address, through the prefix if one is given, and wait for the reply."""
-    target = ipaddress.ip_address(address)
-    if prefix and isinstance(target, ipaddress.IPv4Address):
-        target = embed(target, ipaddress.IPv6Network(prefix))
-    return f"{target} answered in {echo(target) * 1000:.1f} ms"
+def pings(address: str) -> str:
+    """Send an echo request to the address, and wait for the reply."""
+    return f"{address} answered in {echo(ipaddress.ip_address(address)) * 1000:.1f} ms"
 
 
 def pings_name(name: str) -> str:
@@ -118,16 +115,6 @@ PROBES: dict[str, Callable[..., str]] = {
     "loads": loads,
     "IPv4 addresses": ipv4_addresses,
 }
-
-
-def embed(address: ipaddress.IPv4Address, prefix: ipaddress.IPv6Network) -> ipaddress.IPv6Address:
-    """Put an IPv4 address into a prefix: after its bits, but not into bits 64 to 71 (RFC 6052 section 2.2)."""
-    start = prefix.prefixlen // 8
-    octets = bytearray(prefix.network_address.packed)
-    places = [place for place in range(start, 16) if place != 8][:4]
-    for place, octet in zip(places, address.packed, strict=True):
-        octets[place] = octet
-    return ipaddress.IPv6Address(bytes(octets))
 
 
 def ask(name: str, server: str) -> list[str]:

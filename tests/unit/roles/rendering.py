@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -101,3 +103,16 @@ def _templar(role_name: str, family: str, init: str, variables: dict[str, object
 def evaluate(expression: str, **variables: object) -> Any:  # noqa: ANN401 - whatever the expression gives
     """Return the value of a Jinja expression."""
     return Templar(variables=variables).template(trust_as_template("{{ " + expression + " }}"))
+
+
+def checked(command: str, config: str, directory: Path) -> tuple[int, str]:
+    """Have a daemon check a config's text; return its status and what it says."""
+    file = directory / "config"
+    file.write_text(config)
+    done = subprocess.run(
+        [Path(sys.executable).with_name(command), "--check", "-c", file],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stderr

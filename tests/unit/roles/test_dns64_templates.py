@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.unit.roles.rendering import render
+from tests.unit.roles.rendering import checked, render
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -24,12 +24,4 @@ from tests.unit.roles.rendering import render
     ],
 )
 def test_dns64d_accepts_the_config(variables: dict[str, Any], tmp_path: Path) -> None:
-    config = tmp_path / "config"
-    config.write_text(render("dns64/dns64.conf.j2", **variables))
-    checked = subprocess.run(
-        [Path(sys.executable).with_name("dns64d"), "--check", "-c", config],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (checked.returncode, checked.stderr) == (0, "")
+    assert checked("dns64d", render("dns64/dns64.conf.j2", **variables), tmp_path) == (0, "")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.roles.rendering import FACTS, render
+from tests.unit.roles.rendering import FACTS, checked, render
 
 MAPS = [
     {"ipv4": "192.0.2.80", "ipv6": "2001:db8:1::80"},
@@ -27,15 +27,7 @@ MAPS = [
     ],
 )
 def test_nat64d_accepts_the_config(variables: dict[str, Any], tmp_path: Path) -> None:
-    config = tmp_path / "config"
-    config.write_text(render("nat64/nat64.conf.j2", **variables))
-    checked = subprocess.run(
-        [Path(sys.executable).with_name("nat64d"), "--check", "-c", config],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (checked.returncode, checked.stderr) == (0, "")
+    assert checked("nat64d", render("nat64/nat64.conf.j2", **variables), tmp_path) == (0, "")
 
 
 def test_accept_ra_is_set_before_forwarding() -> None:

@@ -34,6 +34,8 @@ VOLATILE = re.compile(
     """,
     re.VERBOSE,
 )
+# Compared line by line.
+USERS = ("/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow")
 # Services that look at themselves: they come and go.
 PASSING = {
     "sh",
@@ -63,9 +65,10 @@ def description() -> Iterator[str]:
     """Yield everything that is compared."""
     for place in PLACES:
         yield from files(Path(place))
-    for database in ("/etc/passwd", "/etc/group"):
-        for line in Path(database).read_text(encoding="utf-8").splitlines():
-            yield f"{Path(database).name} {line}"
+    for database in ("passwd", "group"):
+        yield from (f"{database} {line}" for line in lines(f"/etc/{database}"))
+    for database in ("shadow", "gshadow"):
+        yield from (f"{database} {line.partition(':')[0]}" for line in lines(f"/etc/{database}"))
     yield from packages()
     yield from processes()
     yield from links()
@@ -81,7 +84,7 @@ def files(place: Path) -> Iterator[str]:
         subdirectories[:] = [name for name in subdirectories if not VOLATILE.fullmatch(f"{directory}/{name}")]
         for name in [*subdirectories, *names]:
             path = Path(directory, name)
-            if VOLATILE.fullmatch(str(path)) or str(path) in ("/etc/passwd", "/etc/group"):
+            if VOLATILE.fullmatch(str(path)) or str(path) in USERS:
                 continue
             try:
                 yield f"file {path} {one_file(path)}"

@@ -24,6 +24,9 @@ T = TypeVar("T")
 # Routes that clash with nothing: the kernel's own belong to addresses, and nat64d marks its own with this number,
 # which may still lead to a device that is about to get another name.
 HARMLESS_PROTOCOLS: Final = frozenset({"kernel", "64"})
+# Narrower than the kernel's: the name goes into shell scripts, and into files where others take patterns. The kernel
+# keeps the settings of all devices, and of those to come, under names that then no device can have.
+DEVICE_NAME: Final = re.compile(r"(?!(?:all|default|lo)$)[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
 KEYWORDS_OF_VARIABLES: Final = {
     "tun-device": "nat64_device",
     "ipv4-addr": "nat64_ipv4_addr",
@@ -47,23 +50,29 @@ class Wanted:
     maps: list[dict[str, Any]] = field(default_factory=list)
     tun_addresses: list[str] = field(default_factory=list)
     extra_directives: list[str] = field(default_factory=list)
+    ra_uplinks: list[str] = field(default_factory=list)
+    log_file: str = ""
 
 
 @dataclass(frozen=True)
 class Network:
-    """The addresses and routes that a host has."""
+    """The addresses and routes that a host has, and the names of its interfaces that are no TUN."""
 
     addresses: list[Address] = field(default_factory=list)
     routes: list[Route] = field(default_factory=list)
+    others: frozenset[str] = frozenset()
 
 
 def findings(wanted: Wanted, host: Network) -> list[str]:
     """Say everything that is wrong with what is wanted, by itself and on this host."""
     found: list[str] = []
-    if not re.fullmatch(r"[^\s/%:]{1,15}", wanted.device):
+    found += _name_findings("nat64_device", wanted.device)
+    if wanted.device in host.others:
         found.append(
-            f"nat64_device: '{wanted.device}' cannot be an interface's name; use up to 15 letters and digits"
+            f"nat64_device: this host has an interface {wanted.device} that is no TUN; choose another name"
         )
+    for uplink in wanted.ra_uplinks:
+        found += _name_findings("nat64_ra_uplinks", uplink)
     prefix = _network(wanted.prefix, ipaddress.IPv6Network, "nat64_prefix", "64:ff9b::/96", found)
     if prefix is not None:
         found += _prefix_findings(prefix)
@@ -87,6 +96,10 @@ def findings(wanted: Wanted, host: Network) -> list[str]:
         found += _map_findings(f"nat64_maps[{number}]", entry, taken)
     for directive in wanted.extra_directives:
         found += _directive_findings(directive)
+    if wanted.log_file and not re.fullmatch(r"(?:/[\w.,+@:-]+)+", wanted.log_file, re.ASCII):
+        found.append(
+            f"nat64_log_file: '{wanted.log_file}' is not the path of a file; write it as /var/log/nat64d.log"
+        )
     return found
 
 
@@ -98,6 +111,12 @@ def overlaps(one: IPNetwork, other: IPNetwork) -> bool:
 def _of_others(addresses: Iterable[Address], device: str) -> list[Address]:
     """Leave out the addresses on `device`, and those that mean something only on their link."""
     return [each for each in addresses if each.device != device and each.scope != "link"]
+
+
+def _name_findings(variable: str, name: str) -> list[str]:
+    if DEVICE_NAME.fullmatch(name):
+        return []
+    return [f"{variable}: '{name}' cannot be an interface's name; use up to 15 letters and digits"]
 
 
 def _prefix_findings(prefix: ipaddress.IPv6Network) -> list[str]:

@@ -16,7 +16,7 @@ description:
 author: The nat64 authors (!UNKNOWN)
 options:
   device:
-    description: The role's variable of that name, as all that follow up to O(ra_uplinks).
+    description: The role's variable of that name, as all that follow up to O(log_file).
     type: str
     required: true
   prefix:
@@ -55,6 +55,10 @@ options:
     type: list
     elements: str
     default: []
+  log_file:
+    description: As above.
+    type: str
+    default: ""
   manage_sysctl:
     description: Whether the role makes the kernel's settings; if not, what is missing is told as a warning.
     type: bool
@@ -250,6 +254,7 @@ def main() -> None:
             **words,
             **lists,
             "maps": {"type": "list", "elements": "dict", "default": []},
+            "log_file": {"type": "str", "default": ""},
             "manage_sysctl": {"type": "bool", "default": True},
             "netifrc_hook": {
                 "type": "str",
@@ -266,7 +271,9 @@ def main() -> None:
     asked = module.params
     routes = rtnetlink.routes()
     wanted = Wanted(**{name: asked[name] for name in Wanted.__dataclass_fields__})
-    found = findings(wanted, Network(rtnetlink.addresses(), routes))
+    links = rtnetlink.links()
+    others = frozenset(link.name for link in links if link.kind != "tun")
+    found = findings(wanted, Network(rtnetlink.addresses(), routes, others))
     if not tun_node() and not tun_module():
         found.insert(
             0,
@@ -275,7 +282,7 @@ def main() -> None:
     hook = netifrc_hook(asked["netifrc_hook"], asked["device"])
     conf_d_net = _text(CONF_D_NET)
     found += netifrc_findings(hook, conf_d_net, asked)
-    there = any(link.name == asked["device"] for link in rtnetlink.links())
+    there = any(link.name == asked["device"] for link in links)
     stale = there and not is_running(f"net.{asked['device']}")
     sysctl = kernel_settings(asked, routes)
     if sysctl["missing"] and not asked["manage_sysctl"]:

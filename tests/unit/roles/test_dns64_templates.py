@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,3 +26,10 @@ if TYPE_CHECKING:
 )
 def test_dns64d_accepts_the_config(variables: dict[str, Any], tmp_path: Path) -> None:
     assert checked("dns64d", render("dns64/dns64.conf.j2", **variables), tmp_path) == (0, "")
+
+
+@pytest.mark.parametrize("template", ["dns64/dns64d.service.j2", "dns64/dns64d.openrc.j2"])
+@pytest.mark.parametrize("resolver", ["named", "unbound"])
+def test_the_server_starts_after_the_resolver_that_it_may_ask(template: str, resolver: str) -> None:
+    (after,) = re.findall(r"^\s*[Aa]fter[ =](.*)$", render(template), re.MULTILINE)
+    assert resolver in after.replace(".service", "").split()

@@ -25,3 +25,15 @@ def test_every_topic_that_may_be_left_over_has_a_handler(role: str) -> None:
     }
     assert topics
     assert topics <= heard
+
+
+@pytest.mark.parametrize("role", ["nat64", "dns64"])
+def test_what_handlers_did_counts_for_one_use_of_the_role(role: str) -> None:
+    """A handler that heeds what another one did would else heed what it did before, in an earlier use."""
+    yaml = YAML(typ="safe")
+    handlers = yaml.load(PROJECT / "roles" / role / "handlers/main.yml")
+    registered = {each["register"] for each in handlers if "register" in each}
+    tasks = yaml.load(PROJECT / "roles" / role / "tasks/main.yml")
+    forgotten = {name for task in tasks for name in task.get("ansible.builtin.set_fact", {})}
+    assert registered
+    assert registered <= forgotten

@@ -42,6 +42,7 @@ def nat64_findings(
     *,
     addresses: list[Address] | None = None,
     routes: list[Route] | None = None,
+    others: frozenset[str] = frozenset(),
     **wanted: Any,  # noqa: ANN401 - whatever the role may want
 ) -> list[str]:
     values: dict[str, Any] = {
@@ -51,7 +52,7 @@ def nat64_findings(
         "ipv4_addr": "192.168.240.1",
         "ipv6_addr": "fd00:db8::64",
     }
-    host = Network(ADDRESSES if addresses is None else addresses, routes or [])
+    host = Network(ADDRESSES if addresses is None else addresses, routes or [], others)
     return findings(Wanted(**(values | wanted)), host)
 
 
@@ -89,13 +90,33 @@ def test_rfc6052_2_2_bits_64_to_71_must_be_zero() -> None:
         ("ipv4_addr", "192.168.240"),
         ("ipv6_addr", "192.168.240.1"),
         ("device", "a name that is too long"),
+        ("device", ""),
+        ("device", "*"),
+        ("device", "nat$(id)"),
+        ("device", "na't"),
+        ("device", ".."),
+        ("device", "all"),
+        ("ra_uplinks", ["ppp0;id"]),
+        ("ra_uplinks", [""]),
+        ("log_file", "nat64d.log"),
+        ("log_file", "/var/log/$(id)"),
     ],
 )
-def test_a_bad_value_is_told_with_its_variable(variable: str, value: str) -> None:
+def test_a_bad_value_is_told_with_its_variable(variable: str, value: object) -> None:
     wanted: dict[str, Any] = {variable: value}
     (finding,) = nat64_findings(**wanted)
     assert finding.startswith(f"nat64_{variable}: ")
     assert ";" in finding, "a remedy follows"
+
+
+@pytest.mark.parametrize("device", ["nat64", "nat64-in", "tun.64", "_64", "a-name-of-15-ch"])
+def test_an_interfaces_name_may_have_more_than_letters(device: str) -> None:
+    assert nat64_findings(device=device, ra_uplinks=[device]) == []
+
+
+def test_the_tun_may_not_have_the_name_of_another_interface() -> None:
+    (finding,) = nat64_findings(device="lan0", addresses=[], others=frozenset({"lan0"}))
+    assert finding.startswith("nat64_device: ")
 
 
 def test_a_pool_that_is_none_is_told_once() -> None:

@@ -62,6 +62,28 @@ def test_what_ifupdown_runs_is_sound_shell(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("environment", "left"),
+    [
+        pytest.param({"IFACE": "eth0", "ADDRFAM": "inet6"}, "2", id="ifupdown"),
+        pytest.param({"IFACE": "eth0", "ADDRFAM": "inet"}, "1", id="ifupdown-of-the-other-family"),
+        pytest.param({"IFACE": "eth0", "METHOD": "none"}, "2", id="ifupdown-ng-tells-no-family"),
+        pytest.param({"IFACE": "eth1", "METHOD": "none"}, "1", id="of-another-interface"),
+    ],
+)
+def test_the_hook_keeps_the_uplinks_default_route(
+    environment: dict[str, str], left: str, tmp_path: Path
+) -> None:
+    accept_ra = tmp_path / environment["IFACE"] / "accept_ra"
+    accept_ra.parent.mkdir()
+    accept_ra.write_text("1\n")
+    hook = render("nat64/ifupdown-hook.sh.j2").replace("/proc/sys/net/ipv6/conf", str(tmp_path))
+    # No solicitation is sent.
+    hook = hook.replace('python3 - "$IFACE"', "cat >/dev/null")
+    subprocess.run(["/bin/sh", "-c", hook], env=environment | {"PATH": "/usr/bin:/bin"}, check=True)
+    assert accept_ra.read_text().strip() == left
+
+
+@pytest.mark.parametrize(
     ("hook", "needs"), [("none", []), ("preup", ["net.nat64"]), ("tuntap", ["net.nat64"])]
 )
 def test_the_init_script_needs_no_service_but_the_tuns(hook: str, needs: list[str]) -> None:

@@ -95,9 +95,10 @@ class Container:
             shutil.copytree(self.upper, self.directory / "first", symlinks=True)
         systemd = machine.systemd_is_pid_1()
         command = [
+            *("sh", "-c", 'exec "$@" 9</proc/self/ns/mnt', "sh"),
             *("unshare", "--mount", "--propagation", "slave", "sh", str(_BOOT_HOST)),
             *(str(rootfs.layer(self.host.layer)), str(self.directory)),
-            "systemd" if systemd else self.machine_name,
+            *("systemd" if systemd else self.machine_name, self.machine_name),
             *nspawn_arguments(self.host, self.machine_name, rootfs, systemd=systemd),
         ]
         environment = os.environ | {

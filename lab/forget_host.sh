@@ -1,15 +1,19 @@
 #!/bin/sh
 # Makes a host that runs from RAM forget, as a reboot does, what it had not written to its medium.
-# Usage: forget_host.sh DIRECTORY
-#   DIRECTORY  the host's own: `upper`, which is not mounted anywhere, and `first`, what it was at its first boot
+# Usage: forget_host.sh LOWER DIRECTORY
+#   LOWER      root file system that the host starts from
+#   DIRECTORY  the host's own: `root`, which it has used so far if it has booted before, and `first`, what it was at its
+#              first boot beside LOWER
 # What stays: /media with what `lbu commit` wrote there, and the files of packages, which Alpine installs again from
 # the cache on that medium: those of /etc/apk/world as committed, here all that are installed.
 set -eu
-directory=$1
-old=$directory/old new=$directory/upper
+lower=$1 directory=$2
+old=$directory/old new=$directory/root
 
 mv "$new" "$old"
-cp -a "$directory/first" "$new"
+mkdir -m 0755 "$new"
+cp -a "$lower/." "$new/"
+cp -a "$directory/first/." "$new/"
 [ ! -d "$old/media" ] || cp -a "$old/media" "$new/"
 
 database=usr/lib/apk/db
@@ -28,5 +32,4 @@ fi
 for committed in "$new"/media/*/*.apkovl.tar.gz; do
     [ ! -e "$committed" ] || tar -xzf "$committed" -C "$new"
 done
-rm -rf "$old" "${directory:?}/work"
-mkdir "$directory/work"
+rm -rf "$old"

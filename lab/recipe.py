@@ -91,7 +91,7 @@ _OPENRC_PACKAGES = (
 _SYSTEMD_PACKAGES = {"dbus", "systemd", "systemd-sysv", "udev"}
 
 DEBIAN = {
-    "debian13": DebianRecipe("trixie", BASE_PACKAGES, _TRIXIE_REPOSITORY),
+    "debian13": DebianRecipe("trixie", BASE_PACKAGES, (*_TRIXIE_REPOSITORY, "dhcpcd", "network-manager")),
     "debian-openrc": DebianRecipe(
         "trixie",
         (*(package for package in BASE_PACKAGES if package not in _SYSTEMD_PACKAGES), *_OPENRC_PACKAGES),

@@ -141,9 +141,11 @@ class Lab:
 
     def _remove_files_and_namespaces(self) -> None:
         for container in self.containers:
-            if (_NAMESPACES / container.machine_name).exists():
-                _end_connections(container.machine_name)
-                subprocess.run(["ip", "netns", "delete", container.machine_name], check=False)
+            # The second one is there for a moment while a host reboots.
+            for name in (container.machine_name, f"{container.machine_name}-spare"):
+                if (_NAMESPACES / name).exists():
+                    _end_connections(name)
+                    subprocess.run(["ip", "netns", "delete", name], check=False)
         mounts.unmount_all_under(self.directory)
         if self.directory.is_dir():
             shutil.rmtree(self.directory)

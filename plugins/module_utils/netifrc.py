@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 BEGIN = "# BEGIN nat64"
 END = "# END nat64"
 _FUNCTION = re.compile(r"^[ \t]*(?:function[ \t]+preup\b|preup[ \t]*\([ \t]*\))", re.MULTILINE)
+_MAKES_TUN = re.compile(r"^[^#\n]*nat64d[^#\n]*--mktun", re.MULTILINE)
 _OF_DEVICE = re.compile(r"^# TUN of the NAT64 translator: (\S+)\. ", re.MULTILINE)
 
 
@@ -53,16 +54,21 @@ def has_preup(text: str) -> bool:
     return bool(_FUNCTION.search(outside(text)))
 
 
-def finding(text: str, device: str, command: str) -> str:
-    """Say what to add to a ``preup()`` that stands outside our block; empty where nothing is to be added."""
-    theirs = outside(text)
-    if not has_preup(text) or re.search(r"^[^#\n]*nat64d[^#\n]*--mktun", theirs, re.MULTILINE):
-        return ""
-    return (
-        "nat64_netifrc_hook: /etc/conf.d/net has a preup() already, and there can be one; add to it by hand:"
-        f' case "${{IFACE}}" in {device}) {command} ;; esac'
-        "; or set nat64_netifrc_hook to tuntap, or to none"
-    )
+def finding(text: str, device: str, hook: str, command: str) -> str:
+    """Say what to change by hand in a ``preup()`` that stands outside our block; empty where nothing is to be changed."""
+    calls = bool(has_preup(text) and _MAKES_TUN.search(outside(text)))
+    if hook == "preup" and has_preup(text) and not calls:
+        return (
+            "nat64_netifrc_hook: /etc/conf.d/net has a preup() already, and there can be one; add to it by hand:"
+            f' case "${{IFACE}}" in {device}) {command} ;; esac'
+            "; or set nat64_netifrc_hook to tuntap, or to none"
+        )
+    if hook == "tuntap" and calls:
+        return (
+            "nat64_netifrc_hook: the preup() in /etc/conf.d/net makes the TUN already, and netifrc cannot make it again;"
+            f" take nat64d --mktun out of its arm for {device} by hand, or set nat64_netifrc_hook to preup"
+        )
+    return ""
 
 
 def in_use(services: Iterable[str], device: str) -> bool:

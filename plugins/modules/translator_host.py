@@ -235,7 +235,7 @@ def netifrc_findings(hook: str, text: str, asked: dict[str, Any]) -> list[str]:
         return []
     if not NET_LO.exists():
         return [f"nat64_netifrc_hook: this host has no {NET_LO}; install net-misc/netifrc, or set it to none"]
-    told = netifrc.finding(text, asked["device"], asked["mktun"]) if hook == "preup" else ""
+    told = netifrc.finding(text, asked["device"], hook, asked["mktun"])
     return [told] if told else []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -49,6 +50,29 @@ DEBIANS_TOOLS = "apt-get dpkg dpkg-query perl debconf-show invoke-rc.d deb-syste
 def test_a_gateway_of_each_platform_installs_from_the_repository(gateway: Container) -> None:
     assert gateway.run(INSTALL.get(gateway.platform.name, APT)).returncode == 0
     assert gateway.run(["nft", "list", "ruleset"]).returncode == 0
+
+
+def test_check_mode_on_a_host_without_python_stops_with_one_line(gateway: Container) -> None:
+    python = ["sh", "-c", "command -v python3"]
+    if gateway.run(python).returncode == 0:
+        pytest.skip("this platform comes with Python")
+    command = ["ansible-playbook", "--check", "--inventory=inventory/lab", "playbooks/gateway.yml"]
+    command += ["--extra-vars", json.dumps({"ansible_ssh_common_args": f"-F {RUN / NAME}/ssh_config"})]
+    checked = subprocess.run(
+        command,
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | {"ANSIBLE_SSH_CONTROL_PATH_DIR": str(RUN / NAME / "ssh")},
+    )
+    assert checked.returncode == 2, checked.stdout + checked.stderr
+    said = checked.stdout + checked.stderr
+    assert said.count("[ERROR]") + said.count("fatal:") <= 2, said
+    assert "This host has no Python, and check mode installs none; run once without --check" in said
+    assert "Traceback" not in said
+    assert "changed=0" in said
+    assert gateway.run(python).returncode != 0
 
 
 def test_ansible_knows_a_gateway_of_each_platform_for_what_it_is(gateway: Container) -> None:

@@ -103,6 +103,27 @@ def test_a_host_that_reboots_keeps_its_links_and_files(lab: Lab) -> None:
     assert wait_for(lambda: lab.container("isp").run(["ping", "-c1", "198.51.100.2"]).returncode == 0, 30)
 
 
+def test_a_host_that_reboots_has_nothing_left_in_its_network_but_the_wires(lab: Lab) -> None:
+    lab.up()
+    gateway = lab.container("gateway")
+    links = ["ls", "/sys/class/net"]
+    wires = gateway.run(links, capture_output=True, text=True).stdout
+    made = (
+        "ip tuntap add left mode tun && ip address add 192.0.2.9/32 dev lo && ip route add 192.0.2.8/32 dev lo"
+        " && sysctl -q -w net.ipv4.ip_forward=1"
+    )
+    assert gateway.run(["sh", "-c", made]).returncode == 0
+    before = gateway.init()
+    gateway.ask_to_reboot()
+    assert wait_for(lambda: gateway.init() not in {None, before}, 60)
+    gateway.wait_until_booted()
+    assert gateway.run(links, capture_output=True, text=True).stdout == wires
+    left = "ip route show 192.0.2.8/32; ip -oneline address show dev lo; cat /proc/sys/net/ipv4/ip_forward"
+    said = gateway.run(["sh", "-c", left], capture_output=True, text=True).stdout
+    assert "192.0.2." not in said
+    assert said.splitlines()[-1] == "0"
+
+
 def test_no_interface_of_the_lab_is_in_the_machines_own_namespace(lab: Lab) -> None:
     show = ["ip", "-oneline", "link", "show"]
     before = subprocess.run(show, check=True, capture_output=True, text=True).stdout

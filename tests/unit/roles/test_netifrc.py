@@ -70,7 +70,7 @@ def test_a_preup_of_the_owners_is_not_replaced() -> None:
 def test_a_preup_of_the_owners_is_told_with_what_to_add(written: str) -> None:
     text = THEIRS + written + block("preup", preup=True)
     assert netifrc.has_preup(text)
-    finding = netifrc.finding(text, "nat64", COMMAND)
+    finding = netifrc.finding(text, "nat64", "preup", COMMAND)
     assert finding.startswith("nat64_netifrc_hook: ")
     assert f'case "${{IFACE}}" in nat64) {COMMAND} ;; esac' in finding
     assert "none" in finding
@@ -78,7 +78,14 @@ def test_a_preup_of_the_owners_is_told_with_what_to_add(written: str) -> None:
 
 def test_what_the_finding_says_to_add_is_enough() -> None:
     arm = f"\t\tnat64) {COMMAND} ;;\n\tesac"
-    assert netifrc.finding(THEIRS + PREUP.replace("\tesac", arm), "nat64", COMMAND) == ""
+    assert netifrc.finding(THEIRS + PREUP.replace("\tesac", arm), "nat64", "preup", COMMAND) == ""
+
+
+def test_two_ways_of_making_the_tun_are_told() -> None:
+    calls = THEIRS + PREUP.replace("\tesac", f"\t\tnat64) {COMMAND} ;;\n\tesac")
+    assert "take nat64d --mktun out" in netifrc.finding(calls, "nat64", "tuntap", COMMAND)
+    assert netifrc.finding(THEIRS + PREUP, "nat64", "tuntap", COMMAND) == ""
+    assert netifrc.finding(calls, "nat64", "none", COMMAND) == ""
 
 
 @pytest.mark.parametrize(
@@ -86,7 +93,7 @@ def test_what_the_finding_says_to_add_is_enough() -> None:
 )
 def test_without_a_preup_of_the_owners_nothing_is_to_be_added(text: str) -> None:
     assert not netifrc.has_preup(text)
-    assert netifrc.finding(text, "nat64", COMMAND) == ""
+    assert netifrc.finding(text, "nat64", "preup", COMMAND) == ""
 
 
 @pytest.mark.parametrize("hook", ["preup", "tuntap"])

@@ -116,7 +116,7 @@ def test_nothing_keeps_an_ordinary_config_from_being_moved(text: str) -> None:
         ('view "lan" { match-destinations { 192.0.2.1; }; };', f"{MAIN}:1: "),
         (
             'view "lan" { match-clients { 192.0.2.0/24; }; };\nview "rest" { recursion no; };',
-            f'{MAIN}:2: view rest',
+            f"{MAIN}:2: view rest",
         ),
         ('options { recursion no; };\nview "rest" { };', f"{MAIN}:2: view rest"),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Any
 
@@ -304,3 +306,35 @@ def test_each_package_manager_tells_what_it_would_install(
 def test_apt_without_lists_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(advertising_daemons, "_output", lambda *_: "radvd:\n  Candidate: (none)\n")
     assert advertising_daemons.candidate("radvd") == ""
+
+
+def networkd_state(directory: Path, monkeypatch: pytest.MonkeyPatch, drop_ins: str) -> Path:
+    """Have systemd-networkd say that lan0 follows lan.network; return where our drop-in for it belongs."""
+    (directory / "links").mkdir()
+    (directory / "links/1").write_text(
+        f'ADMIN_STATE=configured\nNETWORK_FILE=/usr/lan.network\nNETWORK_FILE_DROPINS="{drop_ins}"\n'
+    )
+    monkeypatch.setattr(advertising_daemons, "NETIF", directory / "links")
+    monkeypatch.setattr(advertising_daemons, "NETWORK_FILES", directory)
+    monkeypatch.setattr(socket, "if_nameindex", lambda: [(1, "lan0")])
+    return directory / "lan.network.d/ours.conf"
+
+
+@pytest.mark.parametrize(("listed", "age", "unread"), [(True, -9, False), (False, -9, True), (True, 9, True)])
+def test_a_drop_in_that_networkd_has_not_read_is_seen(
+    listed: bool, age: int, unread: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = networkd_state(tmp_path, monkeypatch, str(tmp_path / "lan.network.d/ours.conf") if listed else "")
+    own.parent.mkdir()
+    own.write_text("[Network]\nIPv6SendRA=yes\n")
+    read = (tmp_path / "links/1").stat().st_mtime
+    os.utime(own, (read + age, read + age))
+    (link,) = advertising_daemons.networkd_links(["lan0"], own.name).values()
+    assert link == NetworkdLink("/usr/lan.network", "", unread)
+
+
+def test_a_drop_in_that_went_and_networkd_still_follows_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = networkd_state(tmp_path, monkeypatch, str(tmp_path / "lan.network.d/ours.conf"))
+    assert advertising_daemons.networkd_links(["lan0"], own.name)["lan0"].unread

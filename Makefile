@@ -91,8 +91,12 @@ lab: setup-dev
 # The roles' scenarios choose a platform each; SCENARIO@PLATFORM is for another one.
 MOLECULE_ROLES := bundle nat64 dns64 resolver resolver-adopt resolver-unbound nat44 router_advertisements
 MOLECULE := default bundle dns64 nat44@debian13
+MOLECULE_VALIDATING := resolver-unbound-validating
 MOLECULE_ALL := $(sort $(MOLECULE) $(MOLECULE_ROLES)) alpine gentoo debian13 debian-openrc gentoo-systemd \
   one-armed one-armed-advertised several-lans dual-stack delegated-prefix \
+  router_advertisements-networkd router_advertisements-refused router_advertisements-dnsmasq router_advertisements-kea \
+  $(MOLECULE_VALIDATING) $(MOLECULE_VALIDATING:%=%@alpine) $(MOLECULE_VALIDATING:%=%@gentoo) \
+  $(filter-out router_advertisements@%,$(MOLECULE_ROLES:%=%@debian12)) \
   $(foreach platform,debian13 alpine gentoo,$(MOLECULE_ROLES:%=%@$(platform)))
 MOLECULE_TARGETS := $(sort $(MOLECULE_ALL:%=molecule-%))
 # Two beside each other, on two cores; each prints when it is done.

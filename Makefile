@@ -90,16 +90,21 @@ lab: setup-dev
 
 # The roles' scenarios choose a platform each; SCENARIO@PLATFORM is for another one.
 MOLECULE_ROLES := bundle nat64 dns64 resolver resolver-adopt resolver-unbound nat44 router_advertisements
-MOLECULE := default bundle dns64 nat44@debian13
-MOLECULE_ALL := $(sort $(MOLECULE) $(MOLECULE_ROLES)) alpine alpine-diskless gentoo debian13 debian-openrc gentoo-systemd \
+MOLECULE_VALIDATING := resolver-unbound-validating
+# The long ones first: what is left over at the end is short.
+MOLECULE := default alpine gentoo bundle nat64 dns64 resolver nat44@debian13 router_advertisements
+MOLECULE_ALL := $(sort $(MOLECULE) $(MOLECULE_ROLES)) alpine-diskless debian13 debian-openrc gentoo-systemd \
   one-armed one-armed-advertised several-lans dual-stack delegated-prefix late-uplink late-uplink@alpine \
   nat64-ifupdown nat64-ifupdown@alpine nat64-netifrc nat64-managers \
+  router_advertisements-networkd router_advertisements-refused router_advertisements-dnsmasq router_advertisements-kea \
+  $(MOLECULE_VALIDATING) $(MOLECULE_VALIDATING:%=%@alpine) $(MOLECULE_VALIDATING:%=%@gentoo) \
+  $(filter-out router_advertisements@%,$(MOLECULE_ROLES:%=%@debian12)) \
   $(foreach platform,debian13 alpine gentoo,$(MOLECULE_ROLES:%=%@$(platform)))
 MOLECULE_TARGETS := $(sort $(MOLECULE_ALL:%=molecule-%))
 # Two beside each other, on two cores; each prints when it is done.
 MOLECULE_RUN = $(MAKE) --no-print-directory --jobs=2 --output-sync=target
 
-## The whole gateway on Debian 12, and roles on one platform each (root)
+## The whole gateway on three platforms, and each role on one (root)
 .PHONY: molecule
 molecule: setup-dev bundle
 	@$(MOLECULE_RUN) $(MOLECULE:%=molecule-%)

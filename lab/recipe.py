@@ -52,8 +52,10 @@ REPOSITORY_PACKAGES = (
     "iputils-ping",
     "nftables",
     "python3-apt",
+    "radvd",
     "tcpdump",
     "traceroute",
+    "unbound",
 )
 
 # Raise it when the way of building changes the result.
@@ -79,7 +81,8 @@ class DebianRecipe:
         return _stamp(VERSION, self.release, self.packages, self.repository, files)
 
 
-_TRIXIE_REPOSITORY = (*REPOSITORY_PACKAGES, "radvd", "unbound")
+# DHCP servers, and what sets up interfaces, of the gateway's owner.
+_OWNERS = ("dhcpcd", "dnsmasq", "kea-dhcp4-server", "network-manager")
 
 # systemd itself would come as a dependency of openssh-server: the standalone programs take its place.
 _OPENRC_PACKAGES = (
@@ -91,11 +94,11 @@ _OPENRC_PACKAGES = (
 _SYSTEMD_PACKAGES = {"dbus", "systemd", "systemd-sysv", "udev"}
 
 DEBIAN = {
-    "debian13": DebianRecipe("trixie", BASE_PACKAGES, (*_TRIXIE_REPOSITORY, "dhcpcd", "network-manager")),
+    "debian13": DebianRecipe("trixie", BASE_PACKAGES, (*REPOSITORY_PACKAGES, *_OWNERS)),
     "debian-openrc": DebianRecipe(
         "trixie",
         (*(package for package in BASE_PACKAGES if package not in _SYSTEMD_PACKAGES), *_OPENRC_PACKAGES),
-        _TRIXIE_REPOSITORY,
+        REPOSITORY_PACKAGES,
     ),
 }
 
@@ -104,7 +107,7 @@ DEBIAN = {
 _DEBIANS_TOOLS = (
     *("adduser", "debconf", "dpkg", "init-system-helpers", "insserv", "lsb-base", "perl", "perl-base"),
     *("libpam-modules", "libpam-runtime", "media-types", "runit-helper", "tzdata", "ucf"),
-    *("base-files", "debianutils", "dns-root-data", "mawk", "openssl", "sysvinit-utils"),
+    *("base-files", "debianutils", "mawk", "openssl", "sysvinit-utils"),
 )
 
 
@@ -164,6 +167,7 @@ def _gentoo(*base: str, trees: tuple[str, ...], **more: Any) -> StandInRecipe:  
         provided=(*_DEBIANS_TOOLS, "dash", "initscripts", "login", "systemd", "udev"),
         packages={
             "net-dns/bind": ("bind9", "bind9-dnsutils", "bind9-host", "bind9-utils"),
+            "net-dns/dnssec-root": ("dns-root-data",),
             "net-dns/unbound": ("unbound", "unbound-anchor"),
             "net-firewall/conntrack-tools": ("conntrack",),
             "net-firewall/nftables": ("nftables",),
@@ -197,6 +201,7 @@ _ALPINE = StandInRecipe(
         "bind-tools": ("bind9-dnsutils", "bind9-host"),
         "conntrack-tools": ("conntrack",),
         "curl": ("curl",),
+        "dnssec-root": ("dns-root-data",),
         "iputils-ping": ("iputils-ping",),
         "nftables": ("nftables",),
         "python3": _PYTHON,

@@ -30,6 +30,8 @@ class NetworkdLink:
     """The .network file that it follows; empty where networkd leaves the interface alone."""
     settings: str = ""
     """The text of that file and of its drop-ins, but ours."""
+    unread: bool = False
+    """Whether our drop-in came or went since networkd read its files."""
 
 
 @dataclass(frozen=True)

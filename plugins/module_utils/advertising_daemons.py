@@ -16,6 +16,7 @@ from ansible_collections.nat64.gateway.plugins.module_utils.advertising_backend 
 
 PROC = Path("/proc")
 NETIF = Path("/run/systemd/netif/links")
+NETWORK_FILES = Path("/etc/systemd/network")
 PATIENCE = 60  # seconds for an answer of a package manager
 
 # Where daemons look that are not told on their command line.
@@ -60,17 +61,17 @@ def networkd_links(names: list[str], own_drop_in: str) -> dict[str, NetworkdLink
     indexes = {name: index for index, name in socket.if_nameindex()}
     found = {}
     for name in names:
-        state = dict(
-            line.split("=", 1)
-            for line in _text(NETIF / str(indexes.get(name, 0))).splitlines()
-            if "=" in line
-        )
+        state_file = NETIF / str(indexes.get(name, 0))
+        state = dict(line.split("=", 1) for line in _text(state_file).splitlines() if "=" in line)
         file = state.get("NETWORK_FILE", "")
         if not file or state.get("ADMIN_STATE") == "unmanaged":
             continue
         drop_ins = shlex.split(state.get("NETWORK_FILE_DROPINS", "").strip('"'))
         read = [file, *(each for each in drop_ins if not each.endswith(f"/{own_drop_in}"))]
-        found[name] = NetworkdLink(file, "\n".join(_text(Path(each)) for each in read))
+        own = NETWORK_FILES / f"{Path(file).name}.d" / own_drop_in
+        # networkd writes its state anew when it has read its files.
+        unread = own.exists() != (str(own) in drop_ins) or _written(own) > _written(state_file)
+        found[name] = NetworkdLink(file, "\n".join(_text(Path(each)) for each in read), unread)
     return found
 
 
@@ -122,6 +123,13 @@ def _namespace(pid: str) -> str:
         return str((PROC / pid / "ns/net").readlink())
     except OSError:
         return ""
+
+
+def _written(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _text(path: Path) -> str:

@@ -30,6 +30,9 @@ _MARKS = re.compile(
     re.DOTALL,
 )
 _WHO_MAY_ASK = ("allow-query", "allow-query-cache", "allow-recursion")
+# On which of the host's addresses it may be asked.
+_WHERE_TO_ASK = tuple(f"{keyword}-on" for keyword in _WHO_MAY_ASK)
+_NO = {("no",), ("false",), ("0",)}
 _DNS_PORT = "53"
 # The words by which configuration management says that it will write the file again.
 _AUTOMATION = re.compile(
@@ -89,25 +92,50 @@ def obstacles(config: Statement, text: str) -> Iterator[str]:
             f"{file} says '{automation[0]}', so that something else writes it; have that move BIND to port"
             " 65053 of 127.0.0.1 and ::1, and set resolver_mode to none"
         )
+    acls = {each.words[1]: each for each in config.find("acl") if len(each.words) == 2}
     if options is not None:
         yield from _options_obstacles(options, text)
-    acls = {each.words[1]: each for each in config.find("acl") if len(each.words) == 2}
-    for view in config.find("view"):
-        yield from _keeps_out(view, acls, ("allow-query", "allow-query-cache", "allow-recursion"))
+        yield from _keeps_out(options, acls, _WHERE_TO_ASK)
     views = list(config.find("view"))
-    if views and not any(_is_for_localhost(view, acls) for view in views):
+    for view in views:
+        yield from _keeps_out(view, acls, (*_WHO_MAY_ASK, *_WHERE_TO_ASK))
+    yield from _answering_obstacles(options, views, acls)
+    for zone in (*config.find("zone"), *(zone for view in views for zone in view.find("zone"))):
+        yield from _keeps_out(zone, acls, ("allow-query", "allow-query-on"))
+
+
+def _answering_obstacles(
+    options: Statement | None, views: list[Statement], acls: dict[str, Statement]
+) -> Iterator[str]:
+    """Say why what DNS64 asks, from 127.0.0.1, would not be resolved: the first view that matches answers."""
+    answering = next((view for view in views if _is_for_localhost(view, acls)), None)
+    if views and answering is None:
         yield (
             f"{views[0].place}: no view is for 127.0.0.1, from where DNS64 asks; add localhost to match-clients of"
             " the view that resolves"
         )
-    for zone in (*config.find("zone"), *(zone for view in views for zone in view.find("zone"))):
-        yield from _keeps_out(zone, acls, ("allow-query",))
+        return
+    holders = [each for each in (answering, options) if each is not None]
+    recursion = next((each for holder in holders for each in holder.find("recursion")), None)
+    if recursion is not None and recursion.words[1:2] in _NO:
+        said = f"'{' '.join(recursion.words)}'"
+        if answering is None:
+            yield f"{recursion.place}: {said} makes a server that does not resolve; remove that line"
+        else:
+            yield (
+                f"{answering.place}: {' '.join(answering.words[:2])} is the first view for 127.0.0.1, from where DNS64"
+                f" asks, and does not resolve ({said}, {recursion.place}); put the view that resolves before it, with"
+                " localhost in its match-clients"
+            )
+    limit = next((each for holder in holders for each in holder.find("rate-limit")), None)
+    if limit is not None and not any(admits_localhost(each, acls) for each in limit.find("exempt-clients")):
+        yield (
+            f"{limit.place}: rate-limit would count all of DNS64's clients as one, 127.0.0.1; add there"
+            " exempt-clients { localhost; }"
+        )
 
 
 def _options_obstacles(options: Statement, text: str) -> Iterator[str]:
-    for each in options.find("recursion"):
-        if each.words[1:2] in {("no",), ("false",), ("0",)}:
-            yield f"{each.place}: '{' '.join(each.words)}' makes a server that does not resolve; remove that line"
     for each in options.body:
         if not _listens_on_dns_port(each, options) and each.keyword not in _WHO_MAY_ASK:
             continue
@@ -138,7 +166,7 @@ def _keeps_out(holder: Statement, acls: dict[str, Statement], keywords: tuple[st
 
 
 def _is_for_localhost(view: Statement, acls: dict[str, Statement]) -> bool:
-    return all(admits_localhost(each, acls) for each in view.find("match-clients"))
+    return all(admits_localhost(each, acls) for each in view.find("match-clients", "match-destinations"))
 
 
 def admits_localhost(matching: Statement, acls: dict[str, Statement]) -> bool:

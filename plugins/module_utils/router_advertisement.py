@@ -38,6 +38,9 @@ _INTERFACE = re.compile(r"[A-Za-z0-9_.:@+-]{1,15}")
 _DOMAIN = re.compile(
     r"(?=.{1,253}$)(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
 )
+# What Ansible takes for a truth value.
+_TRUE = {"true", "yes", "on", "1", "y", "t"}
+_FALSE = {"false", "no", "off", "0", "n", "f"}
 _OWN_WORDS = ("prefixes", "default_router", "rdnss", "dnssl", "pref64", "route_information", "mtu")
 
 
@@ -153,6 +156,11 @@ def _entries(plan: Plan, interfaces: object) -> list[dict[str, Any]]:
                 f"{_variable('interfaces')}: {entry['name']}: no such word: {', '.join(strange)}; there are "
                 f"{', '.join(_OWN_WORDS)}"
             )
+        if str(entry.get("default_router", True)).strip().lower() not in _TRUE | _FALSE:
+            plan.findings.append(
+                f"{_variable('interfaces')}: {entry['name']}: default_router: {entry['default_router']} is neither true "
+                "nor false; write one of them"
+            )
         found.append(entry)
     return found
 
@@ -258,11 +266,18 @@ def _servers(plan: Plan, name: str, given: object, own: Sequence[OwnAddress] | N
                 found.append(str(address))
             continue
         try:
-            found.append(str(IPv6Address(word)))
+            server = IPv6Address(word)
         except ValueError:
             plan.findings.append(
                 f"{_variable('rdnss')}: {word}: not an IPv6 address; write it as 2001:db8::53, or self for this host"
             )
+            continue
+        if server.scope_id or server.is_loopback or server.is_unspecified or server.is_multicast:
+            plan.findings.append(
+                f"{_variable('rdnss')}: {word} is no address under which hosts of the LAN reach a name server; write self "
+                "for this host"
+            )
+        found.append(str(server))
     return list(dict.fromkeys(found))
 
 
@@ -302,6 +317,8 @@ def _networks(plan: Plan, word: str, given: object, fault: Callable[[IPv6Network
             plan.findings.append(f"{_variable(word)}: {text}: {error}; write it as 2001:db8:1::/64")
             continue
         said = fault(network) if "/" in text else "has no length; write it as 2001:db8:1::/64"
+        if "%" in text:
+            said = "names an interface, which networks have not; leave out what follows the %"
         if said:
             plan.findings.append(f"{_variable(word)}: {text} {said}")
         found.append(str(network))
@@ -342,7 +359,7 @@ def _number(  # noqa: PLR0913, PLR0917 - a number has two ends
 
 
 def _truth(given: object) -> bool:
-    return str(given).strip().lower() in ("true", "yes", "on", "1")
+    return str(given).strip().lower() in _TRUE
 
 
 def _variable(word: str) -> str:

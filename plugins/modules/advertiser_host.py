@@ -87,6 +87,10 @@ network_files:
   description: The .network file of each interface that systemd-networkd manages.
   type: dict
   returned: always
+networkd_unread:
+  description: Whether systemd-networkd has not read what an earlier run wrote for it.
+  type: bool
+  returned: always
 installed:
   description: Whether radvd is there.
   type: bool
@@ -179,7 +183,7 @@ def main() -> None:
     installed = Path(params["binary"]).exists()
     dnsmasq = module.get_bin_path("dnsmasq") or ""
     findings = snippet_findings(module)
-    plan, backend, own, network_files = Plan(), "none", [], {}
+    plan, backend, own, links = Plan(), "none", [], {}
     if params["backend"] != "none" and params["settings"]["interfaces"]:
         there = {name for __, name in socket.if_nameindex()}
         own = own_addresses()
@@ -206,13 +210,13 @@ def main() -> None:
         findings += faults + others
         if backend == "networkd":
             plan = with_own_prefixes(plan, own)
-        network_files = {name: link.network_file for name, link in links.items()}
     module.exit_json(
         changed=False,
         findings=findings,
         backend=backend,
         interfaces=plan.as_dicts(),
-        network_files=network_files,
+        network_files={name: link.network_file for name, link in links.items()},
+        networkd_unread=any(link.unread for link in links.values()),
         installed=installed,
         dnsmasq=dnsmasq,
         forwarding=forwards(names),

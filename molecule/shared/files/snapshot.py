@@ -54,9 +54,9 @@ PACKAGES = (
     ["qlist", "-Iv"],
 )
 SYSCTLS = "/proc/sys/net"
-# Counts, caches and what the kernel works out anew.
+# Counts, caches and what the kernel works out anew, such as the key that the first listener with TCP Fast Open gets.
 VOLATILE_SYSCTLS = re.compile(
-    r".*(_count|/flush|/random|stable_secret|/max_pacing|nf_conntrack_\w*|tcp_\w*mem)$|.*/neigh/.*"
+    r".*(_count|/flush|/random|stable_secret|/max_pacing|nf_conntrack_\w*|tcp_\w*mem|tcp_fastopen_key)$|.*/neigh/.*"
 )
 LISTENING, UNCONNECTED = "0A", "07"
 

@@ -82,9 +82,9 @@ def render(template: Path | str, family: str | None = None, **variables: object)
     return str(templar.template(lookup))
 
 
-def value(role: str, name: str, **variables: object) -> Any:  # noqa: ANN401 - whatever the variable holds
-    """Return what a variable of a role holds on a Debian with systemd, by its defaults and `variables`."""
-    return _templar(role, "Debian", "systemd", variables).template(trust_as_template(f"{{{{ {name} }}}}"))
+def value(role: str, name: str, family: str = "Debian", **variables: object) -> Any:  # noqa: ANN401 - whatever it holds
+    """Return what a variable of a role holds on an OS of `family` with systemd, by its defaults and `variables`."""
+    return _templar(role, family, "systemd", variables).template(trust_as_template(f"{{{{ {name} }}}}"))
 
 
 def _templar(role_name: str, family: str, init: str, variables: dict[str, object]) -> Any:  # noqa: ANN401 - Ansible has no types

@@ -111,6 +111,14 @@ def test_nothing_keeps_an_ordinary_config_from_being_moved(text: str) -> None:
         ('zone "home.example" {\n type primary;\n allow-query { none; };\n};', f"{MAIN}:3: "),
         ('acl lan { 192.0.2.0/24; };\nzone "a" { allow-query { lan; }; };', f"{MAIN}:2: "),
         ('zone "a" { allow-query { !127.0.0.1; any; }; };', f"{MAIN}:1: "),
+        ("options {\n allow-query-on { 192.0.2.1; };\n};", f"{MAIN}:2: "),
+        ("options {\n rate-limit { responses-per-second 5; };\n};", f"{MAIN}:2: "),
+        ('view "lan" { match-destinations { 192.0.2.1; }; };', f"{MAIN}:1: "),
+        (
+            'view "lan" { match-clients { 192.0.2.0/24; }; };\nview "rest" { recursion no; };',
+            f"{MAIN}:2: view rest",
+        ),
+        ('options { recursion no; };\nview "rest" { };', f"{MAIN}:2: view rest"),
     ],
 )
 def test_what_keeps_a_bind_from_being_moved_is_told_with_its_line(text: str, place: str) -> None:
@@ -143,3 +151,15 @@ def test_a_list_with_the_host_itself_in_it_is_no_obstacle(elements: str) -> None
 def test_a_view_for_the_host_itself_is_enough() -> None:
     views = 'view "lan" { match-clients { 192.0.2.0/24; }; };\nview "rest" { match-clients { any; }; };'
     assert findings(views) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'options { recursion no; };\nview "inside" { match-clients { localhost; }; recursion yes; };',
+        'view "inside" { match-clients { localnets; }; };\nview "rest" { recursion no; };',
+        "options { rate-limit { responses-per-second 5; exempt-clients { localhost; }; }; };",
+    ],
+)
+def test_what_holds_for_others_alone_is_no_obstacle(text: str) -> None:
+    assert findings(text) == []

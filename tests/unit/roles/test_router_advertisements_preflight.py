@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Any
 
@@ -119,6 +121,8 @@ def test_networkd_is_told_the_lasting_prefixes_by_name() -> None:
         ({"interfaces": ["lan 0"]}, "interfaces", "`ip link`"),
         ({"interfaces": [{"name": "lan0", "prefix": []}]}, "interfaces", "there are prefixes, "),
         ({"interfaces": [{"rdnss": []}]}, "interfaces", "{name: lan0, …}"),
+        ({"interfaces": [{"name": "lan0", "default_router": None}]}, "interfaces", "true nor false"),
+        ({"interfaces": [{"name": "lan0", "default_router": "maybe"}]}, "interfaces", "true nor false"),
         ({"interval": 3}, "interval", "from 4 to 1800"),
         ({"interval": 1801}, "interval", "from 4 to 1800"),
         ({"pref64_lifetime": 1801}, "pref64_lifetime", "write 1808"),
@@ -130,8 +134,11 @@ def test_networkd_is_told_the_lasting_prefixes_by_name() -> None:
         ({"pref64": ["64:ff9b::1/96"]}, "pref64", "host bits"),
         ({"pref64": ["192.0.2.0/24"]}, "pref64", "2001:db8:1::/64"),
         ({"prefixes": ["2001:db8::/48"]}, "prefixes", "write a /64"),
+        ({"prefixes": ["2001:db8:1::%1/64"]}, "prefixes", "leave out"),
         ({"route_information": ["2001:db8::"]}, "route_information", "no length"),
         ({"rdnss": ["ns.example"]}, "rdnss", "self for this host"),
+        ({"rdnss": ["::1"]}, "rdnss", "self for this host"),
+        ({"rdnss": ["fe80::1%lan0"]}, "rdnss", "self for this host"),
         ({"rdnss": "self"}, "rdnss", "write it as [one"),
         ({"rdnss": ["self"], "own": ()}, "rdnss", "give it one"),
         ({"dnssl": ["example..com"]}, "dnssl", "example.com"),
@@ -299,3 +306,35 @@ def test_each_package_manager_tells_what_it_would_install(
 def test_apt_without_lists_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(advertising_daemons, "_output", lambda *_: "radvd:\n  Candidate: (none)\n")
     assert advertising_daemons.candidate("radvd") == ""
+
+
+def networkd_state(directory: Path, monkeypatch: pytest.MonkeyPatch, drop_ins: str) -> Path:
+    """Have systemd-networkd say that lan0 follows lan.network; return where our drop-in for it belongs."""
+    (directory / "links").mkdir()
+    (directory / "links/1").write_text(
+        f'ADMIN_STATE=configured\nNETWORK_FILE=/usr/lan.network\nNETWORK_FILE_DROPINS="{drop_ins}"\n'
+    )
+    monkeypatch.setattr(advertising_daemons, "NETIF", directory / "links")
+    monkeypatch.setattr(advertising_daemons, "NETWORK_FILES", directory)
+    monkeypatch.setattr(socket, "if_nameindex", lambda: [(1, "lan0")])
+    return directory / "lan.network.d/ours.conf"
+
+
+@pytest.mark.parametrize(("listed", "age", "unread"), [(True, -9, False), (False, -9, True), (True, 9, True)])
+def test_a_drop_in_that_networkd_has_not_read_is_seen(
+    listed: bool, age: int, unread: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = networkd_state(tmp_path, monkeypatch, str(tmp_path / "lan.network.d/ours.conf") if listed else "")
+    own.parent.mkdir()
+    own.write_text("[Network]\nIPv6SendRA=yes\n")
+    read = (tmp_path / "links/1").stat().st_mtime
+    os.utime(own, (read + age, read + age))
+    (link,) = advertising_daemons.networkd_links(["lan0"], own.name).values()
+    assert link == NetworkdLink("/usr/lan.network", "", unread)
+
+
+def test_a_drop_in_that_went_and_networkd_still_follows_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = networkd_state(tmp_path, monkeypatch, str(tmp_path / "lan.network.d/ours.conf"))
+    assert advertising_daemons.networkd_links(["lan0"], own.name)["lan0"].unread

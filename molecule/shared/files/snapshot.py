@@ -29,7 +29,7 @@ VOLATILE = re.compile(
   | .*/__pycache__ | .*/\.ansible | /root/\.(bash|ash|lesshst|python_)\w*
   | /run/(?!nat64|dns64|unbound|radvd) [^/]*
   | /usr/share/(info/dir|mime|icons|doc|man|locale)
-  | /var/(cache|log|tmp|spool) | /var/lib/(apt|dpkg|apk|portage|logrotate|private|urandom)
+  | /var/(cache|log|tmp|spool) | /var/lib/(apt|dpkg|apk|dhcpcd|portage|logrotate|private|urandom)
   | /var/lib/systemd/(?!deb-systemd-helper) [^/]* | /var/db/(pkg|repos) | /var/lib/misc
     """,
     re.VERBOSE,

@@ -82,7 +82,7 @@ def render(template: Path | str, family: str | None = None, **variables: object)
     return str(templar.template(lookup))
 
 
-def value(role: str, name: str, family: str = "Debian", **variables: object) -> Any:  # noqa: ANN401 - whatever it holds
+def value(role: str, name: str, family: str = "Debian", /, **variables: object) -> Any:  # noqa: ANN401 - whatever it holds
     """Return what a variable of a role holds on an OS of `family` with systemd, by its defaults and `variables`."""
     return _templar(role, family, "systemd", variables).template(trust_as_template(f"{{{{ {name} }}}}"))
 

@@ -43,10 +43,10 @@ def main(local: str, remote: str, seconds: float, commands: list[str]) -> None:
         subprocess.run(["ip", *command.split()], check=True)  # noqa: S603, S607 - of the scenario
     Path("/run/late-uplink").write_text(json.dumps(seen))
     while True:
-        ready, _, _ = select.select([outer, inner], [], [])
+        ready, _, _ = select.select([outer.fileno(), inner], [], [])
         if inner in ready:
             outer.sendto(os.read(inner, 65535), (remote, PORT))
-        if outer in ready:
+        if outer.fileno() in ready:
             os.write(inner, outer.recv(65535))
 
 

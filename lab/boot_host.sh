@@ -33,9 +33,10 @@ on_machine() {
 }
 
 # A reboot keeps the wires alone: no TUN, address, route, firewall rule or kernel setting of the last one may be there
-# when the host boots again.
+# when the host boots again. A host that took its loopback down first cannot tell who is connected to it from outside.
 renew_network() {
     spare=$namespace-spare
+    on_machine ip netns pids "$namespace" | xargs -r kill || true
     on_machine ip netns add "$spare"
     move_wires "$namespace" "$spare"
     on_machine ip netns delete "$namespace"

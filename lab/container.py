@@ -87,8 +87,8 @@ class Container:
         """What systemd-nspawn and the host's console print."""
         return self.directory / "console.log"
 
-    def boot(self, rootfs: RootFs) -> None:
-        """Start the host; `wait_until_booted` tells when it is up."""
+    def boot(self, rootfs: RootFs) -> subprocess.Popen[bytes]:
+        """Start the host and return what watches it; `wait_until_booted` tells when it is up."""
         for name in ("work", "root"):
             (self.directory / name).mkdir()
         if self.platform.runs_from_ram:
@@ -109,7 +109,7 @@ class Container:
         }
         with self.console.open("ab") as console:
             # A session of its own: Ctrl-C is for the lab, which then takes the hosts down in order.
-            subprocess.Popen(
+            return subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=console,

@@ -112,11 +112,12 @@ class Lab:
                 with step("Booting " + ", ".join(host.name for host in self.topology.hosts)):
                     self._prepare()
                     self._wire()
-                    for container in self.containers:
-                        container.boot(layers)
+                    # Kept meanwhile: Python forgets a Ctrl-C that comes while it finalizes one of them.
+                    watching = [container.boot(layers) for container in self.containers]
                     for container in self.containers:
                         container.wait_until_booted()
                     self._wait_for_uplink()
+                    del watching
             except BaseException:
                 # Hosts that have not finished booting do not listen, and have nothing to lose.
                 self._clear(patience=0)

@@ -91,8 +91,8 @@ lab: setup-dev
 # The roles' scenarios choose a platform each; SCENARIO@PLATFORM is for another one.
 MOLECULE_ROLES := bundle nat64 dns64 resolver resolver-adopt resolver-unbound nat44 router_advertisements
 MOLECULE_VALIDATING := resolver-unbound-validating
-# The long ones first: what is left over at the end is short.
-MOLECULE := default alpine gentoo bundle nat64 dns64 resolver nat44@debian13 router_advertisements
+# The long ones first: what is left over at the end is short. The whole gateways show what nat64 alone would.
+MOLECULE := default alpine gentoo bundle dns64 resolver nat44@debian13 router_advertisements
 MOLECULE_ALL := $(sort $(MOLECULE) $(MOLECULE_ROLES)) alpine-diskless debian13 debian-openrc gentoo-systemd \
   one-armed one-armed-advertised several-lans dual-stack delegated-prefix late-uplink late-uplink@alpine \
   nat64-ifupdown nat64-ifupdown@alpine nat64-netifrc nat64-managers \

@@ -61,8 +61,10 @@ def _act(options: argparse.Namespace, config: NatConfig) -> int:
     identity = privileges.look_up(options.user, options.group)
     if options.mktun:
         from nat64.commands.nat64d_service import configure_interface  # noqa: PLC0415 - `--check` does without
+        from nat64.device import interface  # noqa: PLC0415 - as above
 
         tun.make_persistent(config.tun_device, identity.user, identity.group)
+        interface.send_no_redirects(config.tun_device)
         configure_interface(config)
         return 0
 

@@ -80,6 +80,7 @@ def run(config: NatConfig, invocation: Invocation) -> int:
         log.warning(str(warning))
     directory = StateDirectory(config.data_dir) if config.data_dir is not None else None
     descriptor = tun.open_tun(config.tun_device)
+    interface.send_no_redirects(config.tun_device)
     if config.tun_up or config.tun_ips or config.tun_routes:
         configure_interface(config)
     detached = None if invocation.foreground else detach()

@@ -1,8 +1,10 @@
-"""The TUN's network interface: up or down, its addresses and routes, set through netlink."""
+"""The TUN's network interface: up or down, its addresses and routes, set through netlink, and its redirects."""
 
 from __future__ import annotations
 
+import contextlib
 from ipaddress import ip_interface, ip_network
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from nat64.device.errors import DeviceError
@@ -68,6 +70,18 @@ def configure(name: str, *, up: bool, addresses: Iterable[Address], routes: Iter
     except OSError as error:
         raise DeviceError(f"cannot {doing}: {error.strerror}; {_remedy(error.errno)}") from None
     return changes
+
+
+def send_no_redirects(name: str) -> None:
+    """Keep the kernel from sending ICMP redirects (RFC 792) to those whose packets come by the interface and leave by it.
+
+    The translator is the only neighbour there, so that no other way is shorter. The kernel heeds it where
+    ``net.ipv4.conf.all.send_redirects`` is 0 as well. Where /proc/sys cannot be written the interface stays as it is.
+    """
+    setting = Path("/proc/sys/net/ipv4/conf", name, "send_redirects")
+    with contextlib.suppress(OSError):
+        if setting.read_text(encoding="ascii").strip() != "0":
+            setting.write_text("0", encoding="ascii")
 
 
 def _addresses(netlink: Any, index: int) -> set[Address]:  # noqa: ANN401 - pyroute2 is not typed

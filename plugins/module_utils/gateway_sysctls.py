@@ -44,7 +44,7 @@ def ra_uplinks(routes: Iterable[Route], accept_ra: Mapping[str, str]) -> list[st
     )
 
 
-def sysctls(device: str, uplinks: Iterable[str]) -> dict[str, str]:
+def sysctls(uplinks: Iterable[str]) -> dict[str, str]:
     """Return the kernel settings of a gateway, in the order they must be made: accept_ra, then forwarding.
 
     Names are paths below /proc/sys, so that a device may have a dot in its name.
@@ -54,7 +54,6 @@ def sysctls(device: str, uplinks: Iterable[str]) -> dict[str, str]:
         "net/ipv6/conf/all/forwarding": "1",
         "net/ipv4/conf/all/forwarding": "1",
         "net/ipv4/conf/all/send_redirects": "0",
-        f"net/ipv4/conf/{device}/send_redirects": "0",
     }
 
 

@@ -209,13 +209,11 @@ def kernel_settings(asked: dict[str, Any], routes: list[rtnetlink.Route]) -> dic
     kept = recorded(_text(asked["sysctl_file"]))
     uplinks = {key.split("/")[3] for key in kept if key.endswith("/accept_ra")}
     uplinks |= {*asked["ra_uplinks"], *ra_uplinks(routes, accept_ra)}
-    wanted = sysctls(asked["device"], sorted(uplinks))
+    wanted = sysctls(sorted(uplinks))
     now = live(list(wanted))
-    own = f"net/ipv4/conf/{asked['device']}/"
-    before = {key: value for key, value in now.items() if not key.startswith(own)}
     return {
         "wanted": wanted,
-        "before": {**before, **recorded(_text(asked["before_file"]))},
+        "before": {**now, **recorded(_text(asked["before_file"]))},
         "differs": any(wanted[key] != value for key, value in now.items()),
         "missing": [f"{key.replace('/', '.')}={wanted[key]}" for key in now if wanted[key] != now[key]],
         "uplinks": sorted(uplinks),

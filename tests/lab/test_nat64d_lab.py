@@ -269,12 +269,16 @@ def test_a_persistent_tun_and_its_routes_survive_restarts(bare: GatewayNetwork) 
     index = bare.gateway.run("cat", "/sys/class/net/nat64/ifindex").stdout
     routes = bare.gateway.run("ip", "route", "show", "dev", "nat64").stdout
     assert "192.168.240.0/20 proto 64" in routes
+    redirects = "/proc/sys/net/ipv4/conf/nat64/send_redirects"
+    assert bare.gateway.run("cat", redirects).stdout == "0\n"
+    bare.gateway.run("sh", "-c", f"echo 1 >{redirects}")
     for _ in range(2):
         bare.start()
         assert bare.ping()
         assert bare.stop() == 0
         assert bare.gateway.run("cat", "/sys/class/net/nat64/ifindex").stdout == index
         assert bare.gateway.run("ip", "route", "show", "dev", "nat64").stdout == routes
+        assert bare.gateway.run("cat", redirects).stdout == "0\n"
     bare.command("--rmtun")
     assert "does not exist" in bare.gateway.run("ip", "link", "show", "nat64", check=False).stderr
     bare.command("--rmtun")  # none is fine too

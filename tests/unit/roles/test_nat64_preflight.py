@@ -200,7 +200,7 @@ def test_a_route_that_is_learnt_but_no_default_route_needs_no_advertisements() -
 
 
 def test_accept_ra_comes_before_forwarding() -> None:
-    keys = list(gateway_sysctls.sysctls("nat64", ["eth0.100"]))
+    keys = list(gateway_sysctls.sysctls(["eth0.100"]))
     assert keys.index("net/ipv6/conf/eth0.100/accept_ra") < keys.index("net/ipv6/conf/all/forwarding")
 
 

@@ -127,6 +127,8 @@ class StandInRecipe:
     """Directories of lab/images, later ones over earlier ones."""
     database: str
     """Where the stand-in of the package manager notes what is installed."""
+    empty: tuple[str, ...] = ()
+    """Directories of the base system with nothing in them."""
     revision: str = ""
     """Added to each version."""
     base_named: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -212,6 +214,9 @@ _ALPINE = StandInRecipe(
     base_package="alpine-base",
     trees=("stand-in", "openrc", "alpine"),
     database="lib/apk/db",
+    empty=tuple(
+        f"etc/network/if-{phase}.d" for phase in ("pre-up", "up", "post-up", "pre-down", "down", "post-down")
+    ),
     revision="-r0",
     busybox=True,
     # Alpine's busybox has not got these: Debian's own tools, and commands that Alpine leaves out.

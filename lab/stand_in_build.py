@@ -35,7 +35,7 @@ def build(made_of: recipe.StandInRecipe, directory: Path) -> None:
     for part in _MERGED:
         (root / "usr" / part).mkdir(parents=True, exist_ok=True)
         (root / part).symlink_to(f"usr/{part}")
-    for empty in ("dev", "proc", "run", "sys", "tmp", "var/tmp", "root", "etc"):
+    for empty in ("dev", "proc", "run", "sys", "tmp", "var/tmp", "root", "etc", *made_of.empty):
         (root / empty).mkdir(parents=True, exist_ok=True)
     extract(base, root, units=made_of.units)
     for sticky in ("tmp", "var/tmp"):

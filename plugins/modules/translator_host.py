@@ -68,6 +68,10 @@ options:
     type: str
     choices: [auto, preup, tuntap, none]
     default: auto
+  ifupdown_hook:
+    description: The role's variable of that name.
+    type: bool
+    default: false
   mktun:
     description: The command that makes the TUN.
     type: str
@@ -237,6 +241,16 @@ def netifrc_findings(hook: str, text: str, asked: dict[str, Any]) -> list[str]:
     return [told] if told else []
 
 
+def ifupdown_findings(*, hook: bool, managers: list[str]) -> list[str]:
+    """Say what keeps ifupdown from making the TUN."""
+    if not hook or "ifupdown" in managers:
+        return []
+    return [
+        (f"nat64_ifupdown_hook: this host has no ifupdown ({MANAGERS['ifupdown']} is missing);"
+        " install ifupdown or ifupdown-ng, or set it to false")
+    ]
+
+
 def main() -> None:
     """Answer the role."""
     words: dict[str, Any] = {
@@ -259,6 +273,7 @@ def main() -> None:
                 "choices": ["auto", "preup", "tuntap", "none"],
                 "default": "auto",
             },
+            "ifupdown_hook": {"type": "bool", "default": False},
             "mktun": {"type": "str", "default": "nat64d --mktun"},
             "sysctl_file": {"type": "path"},
             "before_file": {"type": "path"},
@@ -280,6 +295,8 @@ def main() -> None:
     hook = netifrc_hook(asked["netifrc_hook"], asked["device"])
     conf_d_net = _text(CONF_D_NET)
     found += netifrc_findings(hook, conf_d_net, asked)
+    managers = sorted(name for name, sign in MANAGERS.items() if sign.exists())
+    found += ifupdown_findings(hook=asked["ifupdown_hook"], managers=managers)
     there = any(link.name == asked["device"] for link in links)
     stale = there and not is_running(f"net.{asked['device']}")
     sysctl = kernel_settings(asked, routes)
@@ -294,7 +311,7 @@ def main() -> None:
         netifrc=hook,
         netifrc_preup=netifrc.has_preup(conf_d_net),
         netifrc_leaving=netifrc.leaving(conf_d_net, asked["device"], hook, stale=stale),
-        managers=sorted(name for name, sign in MANAGERS.items() if sign.exists()),
+        managers=managers,
         left_over=left_over(asked["applied"]),
     )
 

@@ -25,7 +25,7 @@ PLACES = ("/boot", "/etc", "/home", "/lib", "/opt", "/root", "/run", "/srv", "/u
 VOLATILE = re.compile(
     r"""
     /etc/ld\.so\.cache | /etc/\.pwd\.lock | /etc/(passwd|group|shadow|gshadow|subuid|subgid)-
-  | /etc/resolv\.conf(\.bak)? | /etc/(adjtime|mtab)
+  | /etc/resolv\.conf(\.bak)? | /etc/(adjtime|mtab|\.updated)
   | .*/__pycache__ | .*/\.ansible | /root/\.(bash|ash|lesshst|python_)\w*
   | /run/(?!nat64|dns64|unbound|radvd) [^/]*
   | /usr/share/(info/dir|mime|icons|doc|man|locale)
@@ -58,6 +58,8 @@ SYSCTLS = "/proc/sys/net"
 VOLATILE_SYSCTLS = re.compile(
     r".*(_count|/flush|/random|stable_secret|/max_pacing|nf_conntrack_\w*|tcp_\w*mem|tcp_fastopen_key)$|.*/neigh/.*"
 )
+# Flags of route.h: a cached one, and the host's own addresses, which come when duplicate address detection has ended.
+VOLATILE_ROUTES = 0x01000000 | 0x80000000 | 0x00100000
 LISTENING, UNCONNECTED = "0A", "07"
 
 
@@ -139,7 +141,7 @@ def links() -> Iterator[str]:
         yield f"route {words[1]}/{words[7]} {words[2]} {words[0]}"
     for line in lines("/proc/net/ipv6_route"):
         words = line.split()
-        if not int(words[8], 16) & 0x01000000:  # a cached one
+        if not int(words[8], 16) & VOLATILE_ROUTES:
             yield f"route {words[0]}/{words[1]} {words[4]} {words[9]}"
 
 

@@ -13,6 +13,7 @@ from ansible_collections.nat64.gateway.plugins.module_utils.translator_settings 
     Wanted,
     findings,
 )
+from ansible_collections.nat64.gateway.plugins.modules.translator_host import ifupdown_findings
 
 
 def address(device: str, interface: str, scope: str = "global") -> Address:
@@ -107,6 +108,13 @@ def test_a_bad_value_is_told_with_its_variable(variable: str, value: object) -> 
     (finding,) = nat64_findings(**wanted)
     assert finding.startswith(f"nat64_{variable}: ")
     assert ";" in finding, "a remedy follows"
+
+
+def test_a_stanza_for_an_ifupdown_that_is_not_there_is_refused() -> None:
+    (finding,) = ifupdown_findings(hook=True, managers=["dhcpcd"])
+    assert finding.startswith("nat64_ifupdown_hook: ")
+    assert ifupdown_findings(hook=True, managers=["ifupdown"]) == []
+    assert ifupdown_findings(hook=False, managers=[]) == []
 
 
 @pytest.mark.parametrize("device", ["nat64", "nat64-in", "tun.64", "_64", "a-name-of-15-ch"])

@@ -139,8 +139,12 @@ remove_package() {
         rm -f "$file"
         command -v restore_file >/dev/null && restore_file "$file"
     done < "$database/installed/$1/files"
-    sort -r "$database/installed/$1/directories" | while read -r directory; do
-        rmdir "$directory" 2>/dev/null || true # others have files there too
-    done
+    mv "$database/installed/$1/directories" "$database/directories"
     rm -rf "${database:?}/installed/$1"
+    # What another package has too stays, empty or not.
+    find "$database/installed" -name directories -exec cat {} + > "$database/kept"
+    grep -vxF -f "$database/kept" "$database/directories" | sort -r | while read -r directory; do
+        rmdir "$directory" 2>/dev/null || true # somebody has files there
+    done
+    rm -f "$database/kept" "$database/directories"
 }

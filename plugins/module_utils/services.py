@@ -19,6 +19,7 @@ SYSTEMD = Path("/run/systemd/system")
 OPENRC = Path("/run/openrc")
 RUN = Path("/run")
 PROC = Path("/proc")
+RUNLEVELS = Path("/etc/runlevels")
 # The argument that left_over() takes, for a module's argument_spec.
 APPLIED: dict[str, dict[str, Any]] = {"applied": {"type": "list", "elements": "dict", "default": []}}
 PATIENCE = 30  # seconds for an answer of the init system
@@ -27,6 +28,13 @@ PATIENCE = 30  # seconds for an answer of the init system
 def is_running(service: str) -> bool:
     """Tell whether the service runs; one that is starting or has crashed does not."""
     return started_at(service) is not None
+
+
+def is_enabled(service: str) -> bool:
+    """Tell whether the service is started at boot."""
+    if SYSTEMD.exists():
+        return _answer("systemctl", "is-enabled", "--quiet", service)[0] == 0
+    return any(RUNLEVELS.glob(f"*/{service}"))
 
 
 def started_at(service: str) -> float | None:

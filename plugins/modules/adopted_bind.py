@@ -15,7 +15,7 @@ description:
     C(allow-query-cache) and C(allow-recursion).
   - Checks the result with C(named-checkconf), and puts the file back at once if that refuses it.
   - Absent takes the marks back, which leaves the file byte for byte as it was, but for what others changed since.
-  - It does not restart BIND.
+  - It does not restart BIND. What BIND's service was before the marks came is remembered for the time when they go.
 author: The nat64 authors (!UNKNOWN)
 options:
   state:
@@ -35,8 +35,14 @@ options:
     type: path
     required: true
   record:
-    description: Where to remember which files have marks.
+    description:
+      - Where to remember which file has marks, and what BIND's service was before.
+      - It stays when the marks go, for the caller to remove when that service is again what it was.
     type: path
+    required: true
+  service:
+    description: BIND's service.
+    type: str
     required: true
 attributes:
   check_mode:
@@ -54,6 +60,7 @@ EXAMPLES = r"""
     include: /etc/bind/nat64-adopted.conf
     checkconf: /usr/bin/named-checkconf
     record: /etc/nat64/resolver.adopted
+    service: named
 """
 
 RETURN = r"""
@@ -65,6 +72,14 @@ backup:
   description: The file as it was before the marks; it is there while they are.
   returned: success
   type: str
+ran:
+  description: Whether BIND ran before the marks came.
+  returned: success
+  type: bool
+enabled:
+  description: Whether BIND was started at boot before the marks came.
+  returned: success
+  type: bool
 """
 
 import json
@@ -76,6 +91,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.nat64.gateway.plugins.module_utils.bind_adoption import adopted, options_of, restored
 from ansible_collections.nat64.gateway.plugins.module_utils.bind_files import expand, read, read_unmarked
 from ansible_collections.nat64.gateway.plugins.module_utils.named_conf import ConfigError, load
+from ansible_collections.nat64.gateway.plugins.module_utils.services import is_enabled, is_running
 
 BACKUP = ".before-nat64"
 
@@ -89,6 +105,7 @@ def main() -> None:
             "include": {"type": "path", "required": True},
             "checkconf": {"type": "path", "required": True},
             "record": {"type": "path", "required": True},
+            "service": {"type": "str", "required": True},
         },
         required_if=[("state", "present", ["config"])],
         supports_check_mode=True,
@@ -108,10 +125,11 @@ def _adopt(module: AnsibleModule) -> dict[str, Any]:
     before = read(file)
     unmarked = restored(before)
     after = adopted(unmarked, options, module.params["include"])
+    recorded = {**_recorded(module), "file": file}
     if not module.check_mode:
         if before != after:
             _write(file + BACKUP, unmarked, like=file)
-        _write(module.params["record"], json.dumps({"file": file}) + "\n", like=module.params["include"])
+        _write(module.params["record"], json.dumps(recorded) + "\n", like=module.params["include"])
         _write(file, after, like=file)
         code, out, err = module.run_command([module.params["checkconf"], config])
         if code:
@@ -121,30 +139,39 @@ def _adopt(module: AnsibleModule) -> dict[str, Any]:
                 msg=f"resolver_mode: named-checkconf refuses {config} with the marks of this role: {said};"
                 " the file is as it was; set resolver_mode to none, and move BIND by hand"
             )
-    return _result(before, after, file)
+    return _result(before, after, recorded)
 
 
 def _release(module: AnsibleModule) -> dict[str, Any]:
-    record = Path(module.params["record"])
-    if not record.exists():
-        return _result("", "", "")
-    file = json.loads(record.read_text(encoding="utf-8"))["file"]
-    before = read(file) if Path(file).exists() else ""
+    recorded = _recorded(module)
+    file = recorded["file"]
+    before = read(file) if file and Path(file).exists() else ""
     after = restored(before)
     if not module.check_mode:
         if before != after:
             _write(file, after, like=file)
-        for each in (Path(file + BACKUP), record):
-            if each.exists():
-                each.unlink()
-    return {**_result(before, after, file), "changed": True}
+        if file:
+            Path(file + BACKUP).unlink(missing_ok=True)
+    return _result(before, after, recorded)
 
 
-def _result(before: str, after: str, file: str) -> dict[str, Any]:
+def _recorded(module: AnsibleModule) -> dict[str, Any]:
+    """Return what the record says; where there is none yet, what is so now."""
+    record = Path(module.params["record"])
+    if record.exists():
+        return {"ran": True, "enabled": True, **json.loads(record.read_text(encoding="utf-8"))}
+    service = module.params["service"]
+    return {"file": "", "ran": is_running(service), "enabled": is_enabled(service)}
+
+
+def _result(before: str, after: str, recorded: dict[str, Any]) -> dict[str, Any]:
+    file = recorded["file"]
     return {
         "changed": before != after,
         "file": file,
         "backup": file + BACKUP if file else "",
+        "ran": recorded["ran"],
+        "enabled": recorded["enabled"],
         "diff": {"before": before, "after": after, "before_header": file, "after_header": file},
     }
 

@@ -129,9 +129,13 @@ from ansible_collections.nat64.gateway.plugins.module_utils.endpoints import (
 )
 from ansible_collections.nat64.gateway.plugins.module_utils.listening import Listener, listeners
 from ansible_collections.nat64.gateway.plugins.module_utils.named_conf import ConfigError, load
-from ansible_collections.nat64.gateway.plugins.module_utils.services import APPLIED, is_running, left_over
+from ansible_collections.nat64.gateway.plugins.module_utils.services import (
+    APPLIED,
+    is_enabled,
+    is_running,
+    left_over,
+)
 
-RUNLEVELS = Path("/etc/runlevels")
 ELSE_NONE = "or set resolver_mode to none and name that server in dns64_forwarders"
 
 
@@ -233,7 +237,7 @@ def _management(asked: dict[str, Any], *, listens: bool) -> list[str]:
             f"resolver_manage_packages: {', '.join(missing)} is not there; install it, or set the variable to true"
         ]
     service = asked["service"]
-    serves = listens or is_running(service) or any(RUNLEVELS.glob(f"*/{service}"))
+    serves = listens or is_running(service) or is_enabled(service)
     return managed_findings(service, backend=asked["backend"], serves=serves and not _is_managed(asked))
 
 

@@ -246,8 +246,10 @@ def ifupdown_findings(*, hook: bool, managers: list[str]) -> list[str]:
     if not hook or "ifupdown" in managers:
         return []
     return [
-        (f"nat64_ifupdown_hook: this host has no ifupdown ({MANAGERS['ifupdown']} is missing);"
-        " install ifupdown or ifupdown-ng, or set it to false")
+        (
+            f"nat64_ifupdown_hook: this host has no ifupdown ({MANAGERS['ifupdown']} is missing);"
+            " install ifupdown or ifupdown-ng, or set it to false"
+        )
     ]
 
 

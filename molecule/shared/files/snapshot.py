@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 PLACES = ("/boot", "/etc", "/home", "/lib", "/opt", "/root", "/run", "/srv", "/usr", "/var")
 # What a host changes by itself, or a package manager writes for its own use. The packages are listed by name.
-# Debian's bind9 leaves /run/named behind until the next boot.
+# Debian's bind9 leaves /run/named behind until the next boot; its OpenRC keeps a cache over a reboot.
 VOLATILE = re.compile(
     r"""
     /etc/ld\.so\.cache | /etc/\.pwd\.lock | /etc/(passwd|group|shadow|gshadow|subuid|subgid)-
   | /etc/resolv\.conf(\.bak)? | /etc/(adjtime|mtab|\.updated)
   | .*/__pycache__ | .*/\.ansible | /root/\.(bash|ash|lesshst|python_)\w*
   | /run/(?!nat64|dns64|unbound|radvd) [^/]*
-  | /usr/share/(info/dir|mime|icons|doc|man|locale)
+  | /usr/lib/rc/cache | /usr/share/(info/dir|mime|icons|doc|man|locale)
   | /var/(cache|log|tmp|spool) | /var/lib/(apt|dpkg|apk|dhcpcd|portage|logrotate|private|urandom)
   | /var/lib/systemd/(?!deb-systemd-helper) [^/]* | /var/db/(pkg|repos) | /var/lib/misc
     """,

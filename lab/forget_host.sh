@@ -18,16 +18,15 @@ cp -a "$directory/first/." "$new/"
 
 database=usr/lib/apk/db
 if [ -d "$old/$database" ]; then
-    cat "$old/$database"/installed/*/files 2>/dev/null | sed 's|^/||' | (
+    cat "$old/$database"/installed/*/directories "$old/$database"/installed/*/files 2>/dev/null | sed 's|^/||' | (
         cd "$old"
         while read -r file; do
             if [ -e "$file" ] || [ -L "$file" ]; then
                 echo "$file"
             fi
         done
-        echo "$database"
     ) > "$directory/kept"
-    tar -c -C "$old" -T "$directory/kept" | tar -x -C "$new"
+    tar -c -C "$old" --no-recursion -T "$directory/kept" --recursion "$database" | tar -x -C "$new"
 fi
 for committed in "$new"/media/*/*.apkovl.tar.gz; do
     [ ! -e "$committed" ] || tar -xzf "$committed" -C "$new"

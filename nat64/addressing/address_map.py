@@ -5,11 +5,13 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from nat64.addressing.pool import Refusal
 from nat64.addressing.special_purpose import is_global, may_translate_ipv4, may_translate_ipv6
 
 if TYPE_CHECKING:
     from nat64.addressing.eamt import Eamt
-    from nat64.addressing.pool import DynamicPool, Lease
+    from nat64.addressing.lease import Lease
+    from nat64.addressing.pool import DynamicPool
     from nat64.addressing.prefix import Pref64
 
 
@@ -19,7 +21,8 @@ class Unmappable(Enum):
     NEVER_TRANSLATED = "multicast, loopback, link-local or otherwise not for translation"
     NOT_GLOBAL = "a non-global IPv4 address through 64:ff9b::/96 (RFC 6052 section 3.1)"
     NO_MAPPING = "no prefix, map or lease covers the address"
-    POOL_EXHAUSTED = "every address of the dynamic pool is in use"
+    POOL_EXHAUSTED = Refusal.POOL_EXHAUSTED.value
+    PREFIX_EXHAUSTED = Refusal.PREFIX_EXHAUSTED.value
 
 
 class UnmappableError(Exception):
@@ -62,8 +65,8 @@ class AddressMap:
         if self.pool is None:
             raise UnmappableError(Unmappable.NO_MAPPING)
         lease = self.pool.assign(ipv6, self.prefix, now)
-        if lease is None:
-            raise UnmappableError(Unmappable.POOL_EXHAUSTED)
+        if isinstance(lease, Refusal):
+            raise UnmappableError(Unmappable(lease.value))
         return lease.address, lease
 
     def to_ipv6(self, ipv4: bytes, now: float) -> tuple[bytes, Lease | None]:

@@ -18,7 +18,8 @@ from nat64.addressing.special_purpose import may_translate_ipv6
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from nat64.addressing.pool import DynamicPool, Lease
+    from nat64.addressing.lease import Lease
+    from nat64.addressing.pool import DynamicPool
 
 FILE_NAME: Final = "dynamic.map"
 

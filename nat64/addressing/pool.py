@@ -2,62 +2,44 @@
 
 from __future__ import annotations
 
-import heapq
 import zlib
-from typing import TYPE_CHECKING, Final
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from nat64.addressing.host_limit import HostLimit
+from nat64.addressing.idle_queue import LOOKS_PER_CALL, IdleQueue
+from nat64.addressing.lease import ACTIVE_SECONDS, REMEMBERED_SECONDS, Lease
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from ipaddress import IPv4Network
 
+    from nat64.addressing.host_limit import HostsPerPrefix
     from nat64.addressing.prefix import Pref64
 
-ACTIVE_SECONDS: Final = 7440.0
-"""A lease answers packets from the IPv4 side for 124 minutes after its last packet."""
 
-REMEMBERED_SECONDS: Final = 14 * 86400.0
-"""A host finds its address again for two weeks, unless the pool ran full meanwhile."""
+class Refusal(Enum):
+    """Why a host gets no address."""
 
-_LOOKS_PER_CALL: Final = 64
-"""How many leases one call may look at while it searches for the longest idle one.
-
-A lease is looked at again only when it was used since, so the search ends over a few calls, and no packet waits
-for a walk through a large pool.
-"""
-
-
-class Lease:
-    """One address of the pool in the hands of one host.
-
-    `host` (16 octets) and `prefix` name whose it is: a reply to a pool address alone could not tell which
-    prefix the host used. `address` is 4 octets. `last_use` is in seconds on the caller's clock and may be
-    written by the caller: whoever sees a packet of a lease sets it. `ended` turns true when the address is
-    taken away; a holder of the object then forgets it.
-    """
-
-    __slots__ = ("address", "ended", "host", "last_use", "prefix")
-
-    def __init__(self, host: bytes, prefix: Pref64 | None, address: bytes, last_use: float) -> None:
-        self.host = host
-        self.prefix = prefix
-        self.address = address
-        self.last_use = last_use
-        self.ended = False
-
-    def is_active(self, now: float) -> bool:
-        """Whether the lease was used within `ACTIVE_SECONDS`; otherwise it is dormant."""
-        return now - self.last_use <= ACTIVE_SECONDS
+    POOL_EXHAUSTED = "every address of the dynamic pool is in use"
+    PREFIX_EXHAUSTED = "the host's network holds all the leases that max-hosts-per-prefix allows"
 
 
 class DynamicPool:
     """Leases of the addresses of one network.
 
     The lowest address is never leased, nor those in `excluded` (static maps, the translator's own address).
+    `hosts_per_prefix` bounds what one IPv6 network may hold; what is restored is kept beyond that.
     `revision` grows with each lease made or ended, so that a saver knows when something changed. `observe`, if set,
     is called with "assigned", "reclaimed" or "forgotten" and the lease.
     """
 
-    def __init__(self, network: IPv4Network, excluded: Iterable[IPv4Network] = ()) -> None:
+    def __init__(
+        self,
+        network: IPv4Network,
+        excluded: Iterable[IPv4Network] = (),
+        hosts_per_prefix: HostsPerPrefix | None = None,
+    ) -> None:
         self.network = network
         self.revision = 0
         self.observe: Callable[[str, Lease], None] | None = None
@@ -73,10 +55,8 @@ class DynamicPool:
         self.size = self._free
         self._by_host: dict[tuple[bytes, Pref64 | None], Lease] = {}
         self._by_address: dict[bytes, Lease] = {}
-        # Idle times, oldest first: (last use when the entry was made, tie breaker, lease). A lease that was used since
-        # keeps its old entry until that entry comes up; then it is filed anew.
-        self._idle: list[tuple[float, int, Lease]] = []
-        self._filed = 0
+        self._idle = IdleQueue()
+        self._limit = HostLimit(hosts_per_prefix) if hosts_per_prefix is not None else None
 
     def __len__(self) -> int:
         return len(self._by_host)
@@ -84,23 +64,28 @@ class DynamicPool:
     def __iter__(self) -> Iterator[Lease]:
         return iter(self._by_host.values())
 
-    def assign(self, host: bytes, prefix: Pref64 | None, now: float) -> Lease | None:
+    def assign(self, host: bytes, prefix: Pref64 | None, now: float) -> Lease | Refusal:
         """Return the lease of (`host`, `prefix`), made or reactivated as needed, and used `now`.
 
         A host starts at a place that a hash of its address gives, so that it gets the same address again
-        where that is free. When none is free, the longest-idle dormant lease ends and its address is used.
-        None when every lease is active.
+        where that is free. When none is free, the longest-idle dormant lease ends and its address is used; that of
+        the host's own network when this one holds all that it may. Refused when each of those leases is active.
         """
         lease = self._by_host.get((host, prefix))
         if lease is not None:
             lease.last_use = now
             return lease
+        if self._limit is not None and self._limit.is_reached(host):
+            oldest = self._limit.longest_idle(host, now, ACTIVE_SECONDS)
+            if oldest is None:
+                return Refusal.PREFIX_EXHAUSTED
+            self._end(oldest, "reclaimed")
         if self._free:
             offset = self._next_free(host, prefix)
         else:
-            oldest = self._longest_idle(now, ACTIVE_SECONDS)
+            oldest = self._idle.take(now, ACTIVE_SECONDS)
             if oldest is None:
-                return None
+                return Refusal.POOL_EXHAUSTED
             offset = self._offset(oldest.address)
             self._end(oldest, "reclaimed")
         lease = self._start(host, prefix, offset, now)
@@ -139,12 +124,12 @@ class DynamicPool:
         Called once a second, this also keeps the longest-idle dormant lease at hand, for `assign` to take at once.
         """
         ended: list[Lease] = []
-        while len(ended) < _LOOKS_PER_CALL:
-            oldest = self._longest_idle(now, ACTIVE_SECONDS)
+        while len(ended) < LOOKS_PER_CALL:
+            oldest = self._idle.take(now, ACTIVE_SECONDS)
             if oldest is None:
                 break
             if now - oldest.last_use <= REMEMBERED_SECONDS:
-                self._file(oldest)
+                self._idle.file(oldest)
                 break
             self._end(oldest, "forgotten")
             ended.append(oldest)
@@ -164,27 +149,11 @@ class DynamicPool:
         self._free -= 1
         self._by_host[host, prefix] = lease
         self._by_address[lease.address] = lease
-        self._file(lease)
+        self._idle.file(lease)
+        if self._limit is not None:
+            self._limit.started(lease)
         self.revision += 1
         return lease
-
-    def _file(self, lease: Lease) -> None:
-        self._filed += 1
-        heapq.heappush(self._idle, (lease.last_use, self._filed, lease))
-
-    def _longest_idle(self, now: float, idle_for: float) -> Lease | None:
-        """Take the longest-idle lease off the heap if it was idle for more than `idle_for` seconds.
-
-        The caller ends it. None when there is none, or when it was not found within `_LOOKS_PER_CALL`.
-        """
-        for _ in range(_LOOKS_PER_CALL):
-            if not self._idle or now - self._idle[0][0] <= idle_for:
-                return None  # filed times are never later than real ones: nothing is idle for so long
-            filed_use, _, lease = heapq.heappop(self._idle)
-            if filed_use == lease.last_use:
-                return lease
-            self._file(lease)
-        return None
 
     def _end(self, lease: Lease, event: str) -> None:
         lease.ended = True
@@ -192,6 +161,8 @@ class DynamicPool:
         del self._by_address[lease.address]
         self._taken[self._offset(lease.address)] = 0
         self._free += 1
+        if self._limit is not None:
+            self._limit.ended(lease)
         self.revision += 1
         if self.observe is not None:
             self.observe(event, lease)

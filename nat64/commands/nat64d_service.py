@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from nat64 import __version__
 from nat64.addressing.address_map import AddressMap
 from nat64.addressing.eamt import Eamt
-from nat64.addressing.pool import DynamicPool, Lease
+from nat64.addressing.pool import DynamicPool
 from nat64.commands import nat64d_answers
 from nat64.commands.nat64d_config import read_config, unreadable
 from nat64.config import tayga
@@ -40,6 +40,7 @@ from nat64.siit.translator import Translator
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from nat64.addressing.lease import Lease
     from nat64.config.tayga import NatConfig
     from nat64.control.server import ControlServer
 
@@ -261,7 +262,7 @@ class Nat64d:
     def _pool_after(self, config: NatConfig) -> DynamicPool | None:
         """Return the pool for a config: the one there is if it serves, else another one with the leases that fit."""
         old = self.translator.address_map.pool
-        same = ("dynamic_pool", "prefix", "log")
+        same = ("dynamic_pool", "prefix", "max_hosts_per_prefix", "log")
         if (
             all(getattr(config, name) == getattr(self.config, name) for name in same)
             and config.reserved_in_pool() == self.config.reserved_in_pool()
@@ -313,7 +314,7 @@ def _spare_packets_the_collector() -> None:
 def _new_pool(config: NatConfig) -> DynamicPool | None:
     if config.dynamic_pool is None:
         return None
-    pool = DynamicPool(config.dynamic_pool, config.reserved_in_pool())
+    pool = DynamicPool(config.dynamic_pool, config.reserved_in_pool(), config.max_hosts_per_prefix)
     if "dyn" in config.log:
         pool.observe = _log_lease
     return pool

@@ -14,6 +14,7 @@ from ipaddress import IPv4Interface, IPv4Network, IPv6Address
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from nat64.addressing.host_limit import HostsPerPrefix
 from nat64.addressing.special_purpose import is_global, may_translate_ipv4, may_translate_ipv6
 from nat64.config import tayga_words
 from nat64.config.grammar import (
@@ -42,9 +43,7 @@ DEFAULT_CONTROL_SOCKET: Final = Path("/run/nat64d/control.sock")
 _MOST_WORKERS: Final = 64
 
 # The documentation names these for later versions; a config that relies on them must not run as if they were not there.
-_LATER: Final = frozenset(
-    {"fast-path", "linger", "hairpin", "max-hosts-per-prefix", "icmp-rate", "metrics-listen"}
-)
+_LATER: Final = frozenset({"fast-path", "linger", "hairpin", "icmp-rate", "metrics-listen"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +56,7 @@ class NatConfig:
     prefix: Pref64 | None = None
     wkpf_strict: bool = True
     dynamic_pool: IPv4Network | None = None
+    max_hosts_per_prefix: HostsPerPrefix | None = None
     eams: tuple[Eam, ...] = ()
     """The `map` directives of the config, then those of the `map-file`."""
     data_dir: Path | None = None
@@ -121,6 +121,7 @@ class _Parser:
     ipv6_addr: Placed[IPv6Address] | None = None
     prefix: Placed[Pref64] | None = None
     pool: Placed[IPv4Network] | None = None
+    max_hosts_per_prefix: HostsPerPrefix | None = None
     eams: list[Placed[Eam]] = field(default_factory=list)
     wkpf_strict: bool = True
     data_dir: Path | None = None
@@ -159,6 +160,7 @@ class _Parser:
             prefix=self.prefix.value if self.prefix else None,
             wkpf_strict=self.wkpf_strict,
             dynamic_pool=self.pool.value if self.pool else None,
+            max_hosts_per_prefix=self.max_hosts_per_prefix,
             eams=tuple(eam.value for eam in self.eams),
             data_dir=self.data_dir,
             map_file=map_file,
@@ -180,6 +182,7 @@ class _Parser:
             "prefix": self._read_prefix,
             "wkpf-strict": self._read_wkpf_strict,
             "dynamic-pool": self._read_dynamic_pool,
+            "max-hosts-per-prefix": self._read_max_hosts_per_prefix,
             "data-dir": self._read_data_dir,
             "map": self._read_map,
             "map-file": self._read_map_file_name,
@@ -343,6 +346,14 @@ class _Parser:
     def _read_dynamic_pool(self, directive: Directive) -> None:
         self._once(directive)
         self.pool = Placed(tayga_words.read_dynamic_pool(directive), directive.place)
+
+    def _read_max_hosts_per_prefix(self, directive: Directive) -> None:
+        self._once(directive)
+        directive.count(2, 2, "max-hosts-per-prefix LENGTH NUMBER, e.g.: max-hosts-per-prefix 64 1024")
+        self.max_hosts_per_prefix = HostsPerPrefix(
+            length=read_number(directive.words[0], "prefix length", 1, 128),
+            hosts=read_number(directive.words[1], "number of hosts", 1, 2**24),
+        )
 
     def _read_data_dir(self, directive: Directive) -> None:
         self._once(directive)

@@ -12,7 +12,8 @@ from nat64.device.errors import DeviceError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from nat64.addressing.pool import DynamicPool, Lease
+    from nat64.addressing.lease import Lease
+    from nat64.addressing.pool import DynamicPool
     from nat64.addressing.prefix import Pref64
     from nat64.device.state_file import StateDirectory
 

@@ -19,8 +19,17 @@ _LINES_AT_ONCE: Final = 100
 _SECONDS_BETWEEN_WARNINGS: Final = 10
 
 
+_WARNINGS: Final = {
+    counters.POOL_EXHAUSTED: "the dynamic pool is exhausted, new hosts are refused; give it a larger network",
+    counters.PREFIX_EXHAUSTED: (
+        "a network holds all the leases that it may, its new hosts are refused; raise max-hosts-per-prefix if they are"
+        " hosts of their own"
+    ),
+}
+
+
 class PacketLog:
-    """Logs packets of the chosen `categories`; an exhausted pool is told always. `clock` gives seconds."""
+    """Logs packets of the chosen `categories`; that new hosts are refused is told always. `clock` gives seconds."""
 
     def __init__(self, categories: frozenset[str], clock: Callable[[], float]) -> None:
         self._categories = categories
@@ -31,11 +40,8 @@ class PacketLog:
 
     def observe(self, counter: str, packet: memoryview) -> None:
         """Take note of a packet that was counted as `counter`."""
-        if counter == counters.POOL_EXHAUSTED and self._warnings.take(self._clock()):
-            log.warning(
-                "the dynamic pool is exhausted, new hosts are refused; give it a larger network",
-                extra=_addresses(packet),
-            )
+        if counter in _WARNINGS and self._warnings.take(self._clock()):
+            log.warning(_WARNINGS[counter], extra=_addresses(packet))
         category = counter.partition("_")[0]
         if category not in self._categories:
             return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nat64.siit import checksum
 
 if TYPE_CHECKING:
-    from nat64.addressing.pool import Lease
+    from nat64.addressing.lease import Lease
 
 
 class AddressPair:

@@ -25,6 +25,7 @@ TOO_BIG: Final = "icmp_too_big"
 NO_MAPPING: Final = "reject_no_mapping"
 NOT_GLOBAL: Final = "reject_not_global"
 POOL_EXHAUSTED: Final = "reject_pool_exhausted"
+PREFIX_EXHAUSTED: Final = "reject_prefix_exhausted"
 SOURCE_ROUTE: Final = "reject_source_route"
 ROUTING_HEADER: Final = "reject_routing_header"
 NOT_IP: Final = "drop_not_ip"
@@ -57,6 +58,7 @@ MEANINGS: Final[dict[str, str]] = {
     NO_MAPPING: "packets with an address that no prefix, map or lease covers",
     NOT_GLOBAL: "packets with a non-global IPv4 address through 64:ff9b::/96",
     POOL_EXHAUSTED: "packets of new hosts while every address of the dynamic pool was in use",
+    PREFIX_EXHAUSTED: "packets of new hosts whose network holds all the leases that max-hosts-per-prefix allows",
     SOURCE_ROUTE: "IPv4 packets with an unexpired source route",
     ROUTING_HEADER: "IPv6 packets with a routing header that has segments left",
     NOT_IP: "packets that are neither IPv4 nor IPv6",

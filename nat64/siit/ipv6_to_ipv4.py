@@ -32,6 +32,7 @@ _UNMAPPABLE: Final = {
     Unmappable.NOT_GLOBAL: (counters.NOT_GLOBAL, icmp_tables.V6_PROHIBITED),
     Unmappable.NO_MAPPING: (counters.NO_MAPPING, icmp_tables.V6_ADDRESS_UNREACHABLE),
     Unmappable.POOL_EXHAUSTED: (counters.POOL_EXHAUSTED, icmp_tables.V6_ADDRESS_UNREACHABLE),
+    Unmappable.PREFIX_EXHAUSTED: (counters.PREFIX_EXHAUSTED, icmp_tables.V6_PROHIBITED),
 }
 
 # A plain packet is read up to its transport checksum in one go, and written in one go: all of the IPv6 header, what

@@ -8,7 +8,8 @@ import pytest
 
 from nat64.addressing.address_map import AddressMap, Unmappable, UnmappableError
 from nat64.addressing.eamt import Eam, Eamt
-from nat64.addressing.pool import ACTIVE_SECONDS, DynamicPool
+from nat64.addressing.lease import ACTIVE_SECONDS
+from nat64.addressing.pool import DynamicPool
 from nat64.addressing.prefix import Pref64
 
 POOL = IPv4Network("192.168.240.0/24")

@@ -8,7 +8,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from nat64.addressing.pool import ACTIVE_SECONDS, REMEMBERED_SECONDS, DynamicPool, Lease
+from nat64.addressing.host_limit import HostsPerPrefix
+from nat64.addressing.lease import ACTIVE_SECONDS, REMEMBERED_SECONDS, Lease
+from nat64.addressing.pool import DynamicPool, Refusal
 
 NETWORK = IPv4Network("192.168.240.0/29")
 
@@ -19,7 +21,7 @@ def host(number: int) -> bytes:
 
 def taken(pool: DynamicPool, number: int, now: float) -> Lease:
     lease = pool.assign(host(number), None, now)
-    assert lease is not None
+    assert isinstance(lease, Lease)
     return lease
 
 
@@ -34,7 +36,7 @@ def test_tayga_own_address_and_maps_are_kept_out() -> None:
     excluded = [IPv4Network("192.168.240.3/32"), IPv4Network("192.168.240.4/30"), IPv4Network("10.0.0.0/8")]
     pool = DynamicPool(NETWORK, excluded)
     assert {IPv4Address(taken(pool, number, 0).address) for number in range(2)} == {NETWORK[1], NETWORK[2]}
-    assert pool.assign(host(2), None, 0) is None
+    assert pool.assign(host(2), None, 0) is Refusal.POOL_EXHAUSTED
 
 
 def test_a_dormant_lease_is_found_at_once_among_many_that_were_used_since() -> None:
@@ -91,8 +93,8 @@ def test_tayga_a_full_pool_of_active_leases_gives_none() -> None:
     pool = DynamicPool(NETWORK)
     for number in range(7):
         taken(pool, number, 0)
-    assert pool.assign(host(99), None, ACTIVE_SECONDS) is None
-    assert pool.assign(host(99), None, ACTIVE_SECONDS + 1) is not None
+    assert pool.assign(host(99), None, ACTIVE_SECONDS) is Refusal.POOL_EXHAUSTED
+    assert isinstance(pool.assign(host(99), None, ACTIVE_SECONDS + 1), Lease)
 
 
 def test_tayga_a_lease_is_forgotten_after_14_days() -> None:
@@ -124,7 +126,7 @@ def test_many_busy_leases_in_a_full_pool_are_not_all_looked_at_for_one_packet() 
     for lease in leases[:-1]:
         lease.last_use = now  # all but one are busy, and the pool does not know it yet
     calls = 1
-    while pool.assign(host(10**6), None, now) is None:
+    while pool.assign(host(10**6), None, now) is Refusal.POOL_EXHAUSTED:
         calls += 1
         assert calls <= len(leases)
     assert calls > 10  # the search for the one dormant lease was spread over packets
@@ -139,6 +141,53 @@ def test_restore_says_why_a_lease_cannot_be_put_back() -> None:
     assert pool.restore(host(1), None, NETWORK[3].packed, 0) == "the host has another address"
     assert pool.restore(host(2), None, NETWORK[1].packed, 0) == "the address is reserved"
     assert "outside" in (pool.restore(host(2), None, IPv4Address("10.0.0.1").packed, 0) or "")
+
+
+def in_network(network: int, number: int) -> bytes:
+    return (0x20010DB8 << 96 | network << 64 | number).to_bytes(16, "big")
+
+
+def test_max_hosts_per_prefix_leaves_the_rest_of_the_pool_to_other_networks() -> None:
+    pool = DynamicPool(NETWORK, hosts_per_prefix=HostsPerPrefix(64, 3))
+    greedy = [pool.assign(in_network(1, number), None, 0) for number in range(100)]
+    assert sum(isinstance(lease, Lease) for lease in greedy) == 3
+    assert set(greedy[3:]) == {Refusal.PREFIX_EXHAUSTED}
+    assert isinstance(pool.assign(in_network(2, 1), None, 0), Lease)
+    assert pool.assign(in_network(1, 0), None, 1) is greedy[0]
+
+
+def test_max_hosts_per_prefix_gives_a_network_its_own_longest_idle_address() -> None:
+    pool = DynamicPool(NETWORK, hosts_per_prefix=HostsPerPrefix(64, 2))
+    other = pool.assign(in_network(2, 1), None, 0)
+    first, second = (pool.assign(in_network(1, number), None, number) for number in (1, 2))
+    assert isinstance(first, Lease)
+    assert isinstance(second, Lease)
+    first.last_use = 100
+    third = pool.assign(in_network(1, 3), None, ACTIVE_SECONDS + 50)
+    assert isinstance(third, Lease)
+    assert second.ended
+    assert not first.ended
+    assert isinstance(other, Lease)
+    assert not other.ended
+    assert len(pool) == 3
+
+
+def test_max_hosts_per_prefix_keeps_what_was_leased_before_it() -> None:
+    pool = DynamicPool(NETWORK, hosts_per_prefix=HostsPerPrefix(64, 1))
+    for number in (1, 2, 3):
+        assert pool.restore(in_network(1, number), None, NETWORK[number].packed, 0) is None
+    assert isinstance(pool.assign(in_network(1, 3), None, 1), Lease)
+    assert pool.assign(in_network(1, 4), None, 1) is Refusal.PREFIX_EXHAUSTED
+
+
+def test_max_hosts_per_prefix_counts_no_lease_that_has_ended() -> None:
+    pool = DynamicPool(NETWORK, hosts_per_prefix=HostsPerPrefix(48, 2))
+    now = 0.0
+    for number in range(500):  # each is forgotten before the next but one comes
+        assert isinstance(pool.assign(in_network(number % 7, number), None, now), Lease)
+        now += REMEMBERED_SECONDS
+        pool.forget(now)
+    assert len(pool) <= 2
 
 
 class PoolMachine(RuleBasedStateMachine):
@@ -162,13 +211,13 @@ class PoolMachine(RuleBasedStateMachine):
         if key not in self.model and len(self.model) == len(self.usable):
             oldest = min(self.model, key=lambda other: self.model[other][1])
             if self.now - self.model[oldest][1] <= ACTIVE_SECONDS:
-                assert lease is None
+                assert lease is Refusal.POOL_EXHAUSTED
                 return
+            assert isinstance(lease, Lease)
             victims = [other for other, (_, used) in self.model.items() if used == self.model[oldest][1]]
-            assert lease is not None
             (victim,) = [other for other in victims if self.model[other][0].packed == lease.address]
             del self.model[victim]
-        assert lease is not None
+        assert isinstance(lease, Lease)
         if key in self.model:
             assert lease.address == self.model[key][0].packed
         else:

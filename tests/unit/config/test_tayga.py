@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nat64.addressing.eamt import Eam
+from nat64.addressing.host_limit import HostsPerPrefix
 from nat64.addressing.prefix import LENGTHS, Pref64
 from nat64.config import tayga
 from nat64.config.grammar import ConfigError
@@ -62,6 +63,7 @@ def test_every_directive_is_read() -> None:
         "ipv6-addr 2001:db8:1::2",
         "wkpf-strict no",
         "dynamic-pool 192.168.240.0/20",
+        "max-hosts-per-prefix 64 1024",
         "data-dir /var/lib/nat64",
         "map 198.51.100.7 2001:db8:1::7",
         "map 198.51.100.128/25 2001:db8:2::/121",
@@ -79,6 +81,7 @@ def test_every_directive_is_read() -> None:
     assert config.ipv6_addr == IPv6Address("2001:db8:1::2")
     assert not config.wkpf_strict
     assert config.dynamic_pool == IPv4Network("192.168.240.0/20")
+    assert config.max_hosts_per_prefix == HostsPerPrefix(64, 1024)
     assert config.data_dir == Path("/var/lib/nat64")
     assert config.eams == (
         Eam(IPv4Network("198.51.100.7"), IPv6Network("2001:db8:1::7")),
@@ -143,6 +146,12 @@ def test_tayga_spellings_of_flags(word: str, expected: bool) -> None:
         ("data-dir lib", "'lib' is not an absolute path"),
         ("log everything", "'everything' cannot be logged; choose from: drop reject icmp self dyn"),
         ("udp-cksum-mode pass", "'pass' is no udp-cksum-mode"),
+        (
+            "max-hosts-per-prefix 64",
+            "'max-hosts-per-prefix' has 1 argument; write: max-hosts-per-prefix LENGTH NUMBER",
+        ),
+        ("max-hosts-per-prefix 129 8", "'129' is not a valid prefix length; give a number from 1 to 128"),
+        ("max-hosts-per-prefix 64 0", "'0' is not a valid number of hosts; give a number from 1 to 16777216"),
         ("offlink-mtu 1279", "'1279' is not a valid offlink-mtu; give a number from 1280 to 65535"),
         ("workers 65", "'65' is not a valid number of workers"),
         ("wkpf-strict maybe", "'maybe' is neither yes nor no"),

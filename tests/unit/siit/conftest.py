@@ -18,6 +18,8 @@ from nat64.siit.translator import Translator
 if TYPE_CHECKING:
     from scapy.packet import Packet
 
+    from nat64.addressing.host_limit import HostsPerPrefix
+
 PREFIX: Final = Pref64(IPv6Network("2001:db8:64:ff9b::/96"))
 POOL: Final = IPv4Network("192.168.240.0/24")
 HOST: Final = "2001:db8:1::5"
@@ -34,7 +36,8 @@ class Gateway:
     """A translator whose dynamic pool has one lease, `LEASED` for `HOST`, and a map of `MAPPED4` to `MAPPED6`."""
 
     def __init__(self, prefix: Pref64 | None = PREFIX, pool: IPv4Network = POOL, **settings: object) -> None:
-        self.pool = DynamicPool(pool, [IPv4Network(OWN4)])
+        hosts_per_prefix = cast("HostsPerPrefix | None", settings.pop("hosts_per_prefix", None))
+        self.pool = DynamicPool(pool, [IPv4Network(OWN4)], hosts_per_prefix)
         self.pool.restore(IPv6Address(HOST).packed, prefix, IPv4Address(LEASED).packed, 0)
         eamt = Eamt([Eam(IPv4Network(MAPPED4), IPv6Network(MAPPED6))])
         own = Settings(IPv4Address(OWN4).packed, IPv6Address(OWN6).packed)

@@ -12,7 +12,7 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_LSRR, IPOption_NOP, I
 from scapy.layers.inet6 import ICMPv6EchoReply, ICMPv6EchoRequest, IPv6, IPv6ExtHdrFragment, defragment6
 from scapy.packet import Packet, Raw
 
-from nat64.addressing.pool import ACTIVE_SECONDS
+from nat64.addressing.lease import ACTIVE_SECONDS
 from nat64.siit import counters
 from nat64.siit.settings import UdpZeroChecksum
 from tests.unit.siit.conftest import HOST, LEASED, MAPPED4, MAPPED6, OWN4, SERVER4, SERVER6, Gateway

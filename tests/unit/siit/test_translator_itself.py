@@ -18,6 +18,7 @@ from scapy.layers.inet6 import (
 )
 from scapy.packet import Raw
 
+from nat64.addressing.host_limit import HostsPerPrefix
 from nat64.addressing.prefix import Pref64
 from nat64.siit import counters
 from tests.unit.siit.conftest import HOST, LEASED, OWN4, OWN6, SERVER4, SERVER6, Gateway
@@ -142,6 +143,14 @@ def test_an_exhausted_pool_is_told_to_the_host() -> None:
     sent = gateway.send_one(packet)
     assert sent == raw(IPv6(src=OWN6, dst="2001:db8:1::7", hlim=64) / ICMPv6DestUnreach(code=3) / raw(packet))
     assert gateway.counts[counters.POOL_EXHAUSTED] == 1
+
+
+def test_a_network_that_holds_its_share_of_the_pool_is_told_so() -> None:
+    gateway = Gateway(hosts_per_prefix=HostsPerPrefix(64, 1))  # HOST has the one
+    packet = IPv6(src="2001:db8:1::7", dst=SERVER6) / UDP()
+    sent = gateway.send_one(packet)
+    assert sent == raw(IPv6(src=OWN6, dst="2001:db8:1::7", hlim=64) / ICMPv6DestUnreach(code=1) / raw(packet))
+    assert gateway.counts[counters.PREFIX_EXHAUSTED] == 1
 
 
 def test_every_counter_has_a_meaning_and_starts_at_zero(gateway: Gateway) -> None:

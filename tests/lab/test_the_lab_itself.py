@@ -38,9 +38,9 @@ def lab_command(verb: str) -> list[str]:
 
 
 def start_booting(lab: Lab) -> subprocess.Popen[bytes]:
-    process = subprocess.Popen(
-        lab_command("up"), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    # Tests that are run in the background inherit from their shell that Ctrl-C means nothing.
+    command = ["env", "--default-signal=INT", *lab_command("up")]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     assert wait_for(lambda: all(container.watcher() for container in lab.containers), 60)
     return process
 

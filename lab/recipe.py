@@ -163,7 +163,7 @@ _GENTOO_BASE = (
 _PYTHON = ("python3", "python3-minimal", "python3.13", "python3.13-minimal")
 
 
-def _gentoo(*base: str, trees: tuple[str, ...], **more: Any) -> StandInRecipe:  # noqa: ANN401
+def _gentoo(*base: str, trees: tuple[str, ...], **more: Any) -> StandInRecipe:  # noqa: ANN401 - the recipe's other fields
     return StandInRecipe(
         base=(*_GENTOO_BASE, *base),
         provided=(*_DEBIANS_TOOLS, "dash", "initscripts", "login", "systemd", "udev"),

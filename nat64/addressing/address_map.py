@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import TYPE_CHECKING
 
-from nat64.addressing.pool import Refusal
 from nat64.addressing.special_purpose import is_global, may_translate_ipv4, may_translate_ipv6
+from nat64.addressing.unmappable import Unmappable
 
 if TYPE_CHECKING:
     from nat64.addressing.eamt import Eamt
     from nat64.addressing.lease import Lease
     from nat64.addressing.pool import DynamicPool
     from nat64.addressing.prefix import Pref64
-
-
-class Unmappable(Enum):
-    """Why an address has no counterpart."""
-
-    NEVER_TRANSLATED = "multicast, loopback, link-local or otherwise not for translation"
-    NOT_GLOBAL = "a non-global IPv4 address through 64:ff9b::/96 (RFC 6052 section 3.1)"
-    NO_MAPPING = "no prefix, map or lease covers the address"
-    POOL_EXHAUSTED = Refusal.POOL_EXHAUSTED.value
-    PREFIX_EXHAUSTED = Refusal.PREFIX_EXHAUSTED.value
 
 
 class UnmappableError(Exception):
@@ -65,8 +54,8 @@ class AddressMap:
         if self.pool is None:
             raise UnmappableError(Unmappable.NO_MAPPING)
         lease = self.pool.assign(ipv6, self.prefix, now)
-        if isinstance(lease, Refusal):
-            raise UnmappableError(Unmappable(lease.value))
+        if isinstance(lease, Unmappable):
+            raise UnmappableError(lease)
         return lease.address, lease
 
     def to_ipv6(self, ipv4: bytes, now: float) -> tuple[bytes, Lease | None]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import zlib
-from enum import Enum
 from typing import TYPE_CHECKING
 
 from nat64.addressing.host_limit import HostLimit
 from nat64.addressing.idle_queue import LOOKS_PER_CALL, IdleQueue
 from nat64.addressing.lease import ACTIVE_SECONDS, REMEMBERED_SECONDS, Lease
+from nat64.addressing.unmappable import Unmappable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -16,13 +16,6 @@ if TYPE_CHECKING:
 
     from nat64.addressing.host_limit import HostsPerPrefix
     from nat64.addressing.prefix import Pref64
-
-
-class Refusal(Enum):
-    """Why a host gets no address."""
-
-    POOL_EXHAUSTED = "every address of the dynamic pool is in use"
-    PREFIX_EXHAUSTED = "the host's network holds all the leases that max-hosts-per-prefix allows"
 
 
 class DynamicPool:
@@ -64,7 +57,7 @@ class DynamicPool:
     def __iter__(self) -> Iterator[Lease]:
         return iter(self._by_host.values())
 
-    def assign(self, host: bytes, prefix: Pref64 | None, now: float) -> Lease | Refusal:
+    def assign(self, host: bytes, prefix: Pref64 | None, now: float) -> Lease | Unmappable:
         """Return the lease of (`host`, `prefix`), made or reactivated as needed, and used `now`.
 
         A host starts at a place that a hash of its address gives, so that it gets the same address again
@@ -78,14 +71,14 @@ class DynamicPool:
         if self._limit is not None and self._limit.is_reached(host):
             oldest = self._limit.longest_idle(host, now, ACTIVE_SECONDS)
             if oldest is None:
-                return Refusal.PREFIX_EXHAUSTED
+                return Unmappable.PREFIX_EXHAUSTED
             self._end(oldest, "reclaimed")
         if self._free:
             offset = self._next_free(host, prefix)
         else:
             oldest = self._idle.take(now, ACTIVE_SECONDS)
             if oldest is None:
-                return Refusal.POOL_EXHAUSTED
+                return Unmappable.POOL_EXHAUSTED
             offset = self._offset(oldest.address)
             self._end(oldest, "reclaimed")
         lease = self._start(host, prefix, offset, now)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
-from nat64.addressing.address_map import Unmappable, UnmappableError
+from nat64.addressing.address_map import UnmappableError
 from nat64.addressing.special_purpose import may_translate_ipv4
+from nat64.addressing.unmappable import Unmappable
 from nat64.siit import (
     checksum,
     counters,

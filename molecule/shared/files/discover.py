@@ -7,10 +7,10 @@ import sys
 logging.getLogger("scapy").setLevel(logging.ERROR)
 
 from scapy.config import conf  # noqa: E402 - it warns when it is loaded
-from scapy.layers.dhcp import BOOTP, DHCP  # noqa: E402
-from scapy.layers.inet import IP, UDP  # noqa: E402
-from scapy.layers.l2 import Ether  # noqa: E402
-from scapy.sendrecv import srp1  # noqa: E402
+from scapy.layers.dhcp import BOOTP, DHCP  # noqa: E402 - as above
+from scapy.layers.inet import IP, UDP  # noqa: E402 - as above
+from scapy.layers.l2 import Ether  # noqa: E402 - as above
+from scapy.sendrecv import srp1  # noqa: E402 - as above
 
 HARDWARE_ADDRESS = "020000000164"
 OPTION = 108  # RFC 8925

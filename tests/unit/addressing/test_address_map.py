@@ -6,11 +6,12 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 import pytest
 
-from nat64.addressing.address_map import AddressMap, Unmappable, UnmappableError
+from nat64.addressing.address_map import AddressMap, UnmappableError
 from nat64.addressing.eamt import Eam, Eamt
 from nat64.addressing.lease import ACTIVE_SECONDS
 from nat64.addressing.pool import DynamicPool
 from nat64.addressing.prefix import Pref64
+from nat64.addressing.unmappable import Unmappable
 
 POOL = IPv4Network("192.168.240.0/24")
 PREFIX = Pref64(IPv6Network("2001:db8:64::/96"))

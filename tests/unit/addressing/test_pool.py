@@ -10,7 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from nat64.addressing.host_limit import HostsPerPrefix
 from nat64.addressing.lease import ACTIVE_SECONDS, REMEMBERED_SECONDS, Lease
-from nat64.addressing.pool import DynamicPool, Refusal
+from nat64.addressing.pool import DynamicPool
+from nat64.addressing.unmappable import Unmappable
 
 NETWORK = IPv4Network("192.168.240.0/29")
 
@@ -36,7 +37,7 @@ def test_tayga_own_address_and_maps_are_kept_out() -> None:
     excluded = [IPv4Network("192.168.240.3/32"), IPv4Network("192.168.240.4/30"), IPv4Network("10.0.0.0/8")]
     pool = DynamicPool(NETWORK, excluded)
     assert {IPv4Address(taken(pool, number, 0).address) for number in range(2)} == {NETWORK[1], NETWORK[2]}
-    assert pool.assign(host(2), None, 0) is Refusal.POOL_EXHAUSTED
+    assert pool.assign(host(2), None, 0) is Unmappable.POOL_EXHAUSTED
 
 
 def test_a_dormant_lease_is_found_at_once_among_many_that_were_used_since() -> None:
@@ -93,7 +94,7 @@ def test_tayga_a_full_pool_of_active_leases_gives_none() -> None:
     pool = DynamicPool(NETWORK)
     for number in range(7):
         taken(pool, number, 0)
-    assert pool.assign(host(99), None, ACTIVE_SECONDS) is Refusal.POOL_EXHAUSTED
+    assert pool.assign(host(99), None, ACTIVE_SECONDS) is Unmappable.POOL_EXHAUSTED
     assert isinstance(pool.assign(host(99), None, ACTIVE_SECONDS + 1), Lease)
 
 
@@ -126,7 +127,7 @@ def test_many_busy_leases_in_a_full_pool_are_not_all_looked_at_for_one_packet() 
     for lease in leases[:-1]:
         lease.last_use = now  # all but one are busy, and the pool does not know it yet
     calls = 1
-    while pool.assign(host(10**6), None, now) is Refusal.POOL_EXHAUSTED:
+    while pool.assign(host(10**6), None, now) is Unmappable.POOL_EXHAUSTED:
         calls += 1
         assert calls <= len(leases)
     assert calls > 10  # the search for the one dormant lease was spread over packets
@@ -151,7 +152,7 @@ def test_max_hosts_per_prefix_leaves_the_rest_of_the_pool_to_other_networks() ->
     pool = DynamicPool(NETWORK, hosts_per_prefix=HostsPerPrefix(64, 3))
     greedy = [pool.assign(in_network(1, number), None, 0) for number in range(100)]
     assert sum(isinstance(lease, Lease) for lease in greedy) == 3
-    assert set(greedy[3:]) == {Refusal.PREFIX_EXHAUSTED}
+    assert set(greedy[3:]) == {Unmappable.PREFIX_EXHAUSTED}
     assert isinstance(pool.assign(in_network(2, 1), None, 0), Lease)
     assert pool.assign(in_network(1, 0), None, 1) is greedy[0]
 
@@ -177,7 +178,7 @@ def test_max_hosts_per_prefix_keeps_what_was_leased_before_it() -> None:
     for number in (1, 2, 3):
         assert pool.restore(in_network(1, number), None, NETWORK[number].packed, 0) is None
     assert isinstance(pool.assign(in_network(1, 3), None, 1), Lease)
-    assert pool.assign(in_network(1, 4), None, 1) is Refusal.PREFIX_EXHAUSTED
+    assert pool.assign(in_network(1, 4), None, 1) is Unmappable.PREFIX_EXHAUSTED
 
 
 def test_max_hosts_per_prefix_counts_no_lease_that_has_ended() -> None:
@@ -211,7 +212,7 @@ class PoolMachine(RuleBasedStateMachine):
         if key not in self.model and len(self.model) == len(self.usable):
             oldest = min(self.model, key=lambda other: self.model[other][1])
             if self.now - self.model[oldest][1] <= ACTIVE_SECONDS:
-                assert lease is Refusal.POOL_EXHAUSTED
+                assert lease is Unmappable.POOL_EXHAUSTED
                 return
             assert isinstance(lease, Lease)
             victims = [other for other, (_, used) in self.model.items() if used == self.model[oldest][1]]

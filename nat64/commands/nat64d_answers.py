@@ -52,6 +52,7 @@ def _status(daemon: Nat64d) -> Result:
         "config": str(daemon.invocation.config_path),
         "device": daemon.device,
         "mtu": daemon.translator.settings.mtu,
+        "offloads": daemon.offloads,
         "ipv4_addr": str(config.ipv4_addr),
         "ipv6_addr": str(config.ipv6_addr),
         "prefixes": [str(config.prefix)] if config.prefix else [],

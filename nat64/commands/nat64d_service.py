@@ -80,32 +80,37 @@ def run(config: NatConfig, invocation: Invocation) -> int:
     for warning in config.warnings:
         log.warning(str(warning))
     directory = StateDirectory(config.data_dir) if config.data_dir is not None else None
-    descriptor = tun.open_tun(config.tun_device)
+    device = tun.open_tun(config.tun_device, offloads=config.offload)
+    if config.offload and not device.offloads:
+        log.warning("this kernel has no offloads for TUN devices; every packet is handled by itself")
     interface.send_no_redirects(config.tun_device)
     if config.tun_up or config.tun_ips or config.tun_routes:
         configure_interface(config)
     detached = None if invocation.foreground else detach()
     with pidfile(invocation.pidfile):
-        daemon = Nat64d(config, invocation, descriptor, directory, detached)
+        daemon = Nat64d(config, invocation, device, directory, detached)
         asyncio.run(daemon.run())
     return 0
 
 
 class Nat64d:
-    """The running translator. `started` is in Unix seconds; `config` is the one in use."""
+    """The running translator. `started` is in Unix seconds; `config` is the one in use.
+
+    `offloads` says that packets come from the device with what is left to do.
+    """
 
     def __init__(
         self,
         config: NatConfig,
         invocation: Invocation,
-        descriptor: int,
+        device: tun.OpenTun,
         directory: StateDirectory | None,
         detached: Detached | None,
     ) -> None:
         self.config = config
         self.invocation = invocation
         self.device = config.tun_device
-        self._descriptor = descriptor
+        self._descriptor, self.offloads = device
         self._detached = detached
         self.started = time.time()
         self._ending = asyncio.Event()
@@ -122,7 +127,7 @@ class Nat64d:
         self.translator = Translator(
             _settings(config, self.device), _address_map(config, pool), self._packet_log.observe
         )
-        self.forwarding = Forwarding(descriptor, self.translator, time.monotonic)
+        self.forwarding = Forwarding(device, self.translator, time.monotonic)
 
     async def run(self) -> None:
         """Serve until a signal says to end. Raises `DeviceError` when the device goes away."""
@@ -151,6 +156,7 @@ class Nat64d:
         if self._control is not None:
             with contextlib.suppress(OSError):  # the user we became may not remove the socket
                 self._control.close()
+        tun.give_back_offloads(self._descriptor)
         os.close(self._descriptor)
         log.info("ended")
         if self._failure is not None:
@@ -252,6 +258,7 @@ class Nat64d:
         old = self.config
         changed = {
             "tun-device": config.tun_device != self.device,
+            "offload": config.offload != old.offload,
             "data-dir": config.data_dir != old.data_dir,
             "control-socket": config.control_socket != old.control_socket,
         }

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
 import socket
 import struct
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from nat64.device.errors import DeviceBusy, DeviceError
+from nat64.siit.offload import HEADER_LENGTH
 
 DEVICE_NODE: Final = "/dev/net/tun"
 
@@ -21,6 +23,19 @@ _TUNSETGROUP: Final = 0x400454CE
 _IFF_TUN: Final = 0x0001
 _IFF_PERSIST: Final = 0x0800
 _IFF_NO_PI: Final = 0x1000  # packets come and go bare, without a header of the driver's
+_IFF_VNET_HDR: Final = 0x4000  # each has virtio's header before it, with what is left to do
+_TUNSETOFFLOAD: Final = 0x400454D0
+_TUNSETVNETHDRSZ: Final = 0x400454D8
+_CHECKSUM: Final = 0x01
+_TCP_SEGMENTATION: Final = 0x02 | 0x04 | 0x08  # over IPv4, over IPv6, with congestion marks
+_UDP_SEGMENTATION: Final = 0x20 | 0x40  # Linux 6.2
+_OFFLOADS: Final = (
+    _CHECKSUM | _TCP_SEGMENTATION | _UDP_SEGMENTATION,
+    _CHECKSUM | _TCP_SEGMENTATION,
+    _CHECKSUM,
+)
+"""What is asked for, the best first."""
+
 _SIOCGIFMTU: Final = 0x8921
 _REQUEST: Final = struct.Struct("16sH22x")  # struct ifreq: the name, then a union of 24 octets
 _MTU_REQUEST: Final = struct.Struct("16si20x")
@@ -35,16 +50,49 @@ _REMEDIES: Final = {
 }
 
 
-def open_tun(name: str) -> int:
-    """Open the TUN device `name` and return its descriptor, which does not block.
+class OpenTun(NamedTuple):
+    """An open TUN device, whose descriptor does not block.
+
+    With `offloads` the packets come and go as the kernel holds them, large and with checksums to finish, and each has a
+    header of `nat64.siit.offload.HEADER_LENGTH` octets before it.
+    """
+
+    descriptor: int
+    offloads: bool
+
+
+def open_tun(name: str, *, offloads: bool = False) -> OpenTun:
+    """Open the TUN device `name`, with offloads if they are wanted and the kernel has them.
 
     A device that exists is adopted; one that does not is made, and goes away when the descriptor is closed.
     Raises `DeviceError`.
     """
+    fd = _open(name, _IFF_TUN | _IFF_NO_PI | (_IFF_VNET_HDR if offloads else 0))
+    if not offloads:
+        give_back_offloads(fd)  # a persistent device remembers what the last one took
+        return OpenTun(fd, offloads=False)
+    for kinds in _OFFLOADS:
+        try:
+            fcntl.ioctl(fd, _TUNSETVNETHDRSZ, struct.pack("i", HEADER_LENGTH))
+            fcntl.ioctl(fd, _TUNSETOFFLOAD, kinds)
+        except OSError:
+            continue
+        return OpenTun(fd, offloads=True)
+    os.close(fd)
+    return open_tun(name)
+
+
+def give_back_offloads(descriptor: int) -> None:
+    """Let the next one that opens a persistent device get packets ready for a link, whoever it is."""
+    with contextlib.suppress(OSError):
+        fcntl.ioctl(descriptor, _TUNSETOFFLOAD, 0)
+
+
+def _open(name: str, flags: int) -> int:
     fd = -1
     try:
         fd = os.open(DEVICE_NODE, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-        fcntl.ioctl(fd, _TUNSETIFF, _REQUEST.pack(name.encode(), _IFF_TUN | _IFF_NO_PI))
+        fcntl.ioctl(fd, _TUNSETIFF, _REQUEST.pack(name.encode(), flags))
     except OSError as error:
         if fd >= 0:
             os.close(fd)
@@ -59,7 +107,7 @@ def make_persistent(name: str, user: int | None, group: int | None) -> None:
     is. Raises `DeviceError`.
     """
     try:
-        fd = open_tun(name)
+        fd = open_tun(name).descriptor
     except DeviceBusy:
         if _is_persistent(name):
             return
@@ -80,7 +128,7 @@ def remove(name: str) -> None:
     """Remove the persistent TUN device `name`; none is fine too. Raises `DeviceError`."""
     if not exists(name):
         return
-    fd = open_tun(name)
+    fd = open_tun(name).descriptor
     try:
         fcntl.ioctl(fd, _TUNSETPERSIST, 0)
     except OSError as error:

@@ -19,12 +19,14 @@ from nat64.siit import (
     transport,
 )
 from nat64.siit.address_pair import AddressPair, PairCache
+from nat64.siit.offload import longest_on_link, transport_header_length
 from nat64.siit.settings import UdpZeroChecksum
-from nat64.siit.verdicts import Discard, Reject
+from nat64.siit.verdicts import Discard, InParts, Reject
 
 if TYPE_CHECKING:
     from nat64.addressing.address_map import AddressMap
     from nat64.siit.ipv4_header import IPv4Header
+    from nat64.siit.offload import Offload
     from nat64.siit.settings import Settings
     from nat64.siit.verdicts import Packets
 
@@ -52,7 +54,9 @@ class IPv4ToIPv6:
         self._pairs = PairCache(settings.pairs_kept)
         self._unfragmented_mtu = min(settings.mtu, settings.offlink_mtu)
 
-    def translate_plain(self, packet: memoryview, now: float) -> Packets | None:
+    def translate_plain(
+        self, packet: memoryview, now: float, offload: Offload | None = None
+    ) -> Packets | None:
         """Translate TCP or UDP of a known pair, without options, whole and not too long; None for all else.
 
         This is the hot path: it does what `translate` would do, and leaves every doubt to that.
@@ -77,15 +81,22 @@ class IPv4ToIPv6:
             or ttl < 2
             or length < least
             or total_length > len(packet)
-            or total_length + 20 > mtu
         ):
+            return None
+        if offload is None:
+            longest = total_length
+            delta = pair.delta
+        else:
+            longest = offload.longest(total_length, 20 + transport_header_length(protocol, start))
+            delta = -pair.delta  # what is there is a sum, not yet a checksum
+        if longest + 20 > mtu:
             return None
         lease = pair.lease
         if lease is not None:
             if lease.ended or not lease.is_active(now):
                 return None
             lease.last_use = now
-        number = (number - pair.delta) % checksum.MODULUS or for_zero
+        number = (number - delta) % checksum.MODULUS or for_zero
         header = writer.pack(
             6 << 28 | (version_tos & 0xFF) << 20,
             length,
@@ -98,8 +109,12 @@ class IPv4ToIPv6:
         self._counts[counters.TO_IPV6] += 1
         return ((header, packet[reader.size : total_length]),)
 
-    def translate(self, packet: memoryview, now: float) -> Packets:
-        """Return the IPv6 packet, or its fragments, for any IPv4 packet. Raises `Discard` or `Reject`."""
+    def translate(self, packet: memoryview, now: float, offload: Offload | None = None) -> Packets:
+        """Return the IPv6 packet, or its fragments, for any IPv4 packet. Raises `Discard` or `Reject`.
+
+        `offload` is what is left to do for a TCP or UDP packet that is no fragment, if anything is; then raises `InParts`
+        where there would have to be fragments.
+        """
         header = ipv4_header.parse(packet)
         if not (may_translate_ipv4(header.source) and may_translate_ipv4(header.destination)):
             raise Discard(counters.NEVER_TRANSLATED)
@@ -117,23 +132,29 @@ class IPv4ToIPv6:
         if header.ttl < 2:
             raise Reject(counters.HOP_LIMIT, icmp_tables.TIME_EXCEEDED, 0)
         pair = self._pair(header, now)
-        start = self._translate_payload(header, payload, pair)
-        packets = self._whole(header, start, payload, pair.translated) or self._fragments(
-            header, start, payload, pair.translated
-        )
+        start = self._translate_payload(header, payload, pair, partial=offload is not None)
+        longest = longest_on_link(offload, len(payload), 0, header.protocol, payload)
+        packets = self._whole(header, start, payload, longest, pair.translated)
+        if packets is None and offload is not None:
+            raise InParts
+        if packets is None:
+            packets = self._fragments(header, start, payload, pair.translated)
         self._counts[counters.TO_IPV6] += 1
         return packets
 
-    def _translate_payload(self, header: IPv4Header, payload: memoryview, pair: AddressPair) -> bytes:
+    def _translate_payload(
+        self, header: IPv4Header, payload: memoryview, pair: AddressPair, *, partial: bool
+    ) -> bytes:
         """Return the changed beginning of the payload."""
         if header.protocol == protocols.ICMP:
             return transport.echo_to_ipv6(payload, len(payload), pair)
         if header.offset or header.protocol not in protocols.CHECKSUM_AT:
             return b""
-        start = transport.with_adjusted_checksum(header.protocol, payload, pair.delta)
+        adjust = transport.with_adjusted_sum if partial else transport.with_adjusted_checksum
+        start = adjust(header.protocol, payload, pair.delta)
         if start is None:
             raise Discard(counters.MALFORMED)
-        if header.protocol == protocols.UDP and start.endswith(b"\0\0"):
+        if header.protocol == protocols.UDP and not partial and start.endswith(b"\0\0"):
             return self._udp_without_checksum(header, start, payload, pair)
         return start
 
@@ -148,20 +169,24 @@ class IPv4ToIPv6:
         raise Discard(counters.UDP_ZERO_CHECKSUM)
 
     def _whole(
-        self, header: IPv4Header, start: bytes, payload: memoryview, addresses: bytes
+        self, header: IPv4Header, start: bytes, payload: memoryview, longest: int, addresses: bytes
     ) -> Packets | None:
-        """Return the one packet, or None when it has to be fragmented. Raises `Reject` when it may not be."""
+        """Return the one packet, or None when it has to be fragmented. Raises `Reject` when it may not be.
+
+        `longest` is the length of the payload, or of the longest where it stands for several.
+        """
         fragment_header = ipv6_header.FRAGMENT_LENGTH if header.is_fragment else 0
         length = len(payload) + fragment_header
+        on_link = ipv6_header.LENGTH + fragment_header + longest
         if header.dont_fragment:
-            if ipv6_header.LENGTH + length > self._settings.mtu:
+            if on_link > self._settings.mtu:
                 raise Reject(
                     counters.TOO_BIG,
                     icmp_tables.UNREACHABLE,
                     icmp_tables.FRAGMENTATION_NEEDED,
                     self._settings.mtu - _LONGER_BY - fragment_header,
                 )
-        elif ipv6_header.LENGTH + length > self._unfragmented_mtu:
+        elif on_link > self._unfragmented_mtu:
             return None
         protocol = _protocol_in_ipv6(header)
         if not header.is_fragment:

@@ -20,11 +20,13 @@ from nat64.siit import (
 )
 from nat64.siit.address_pair import AddressPair, PairCache
 from nat64.siit.inner_packet import ipv4_flags
+from nat64.siit.offload import longest_on_link, transport_header_length
 from nat64.siit.verdicts import Discard, Reject
 
 if TYPE_CHECKING:
     from nat64.addressing.address_map import AddressMap
     from nat64.siit.ipv6_header import IPv6Header
+    from nat64.siit.offload import Offload
     from nat64.siit.settings import Settings
     from nat64.siit.verdicts import Packets
 
@@ -60,7 +62,9 @@ class IPv6ToIPv4:
         self._identification = self._identification + 1 & 0xFFFF
         return self._identification
 
-    def translate_plain(self, packet: memoryview, now: float) -> Packets | None:
+    def translate_plain(
+        self, packet: memoryview, now: float, offload: Offload | None = None
+    ) -> Packets | None:
         """Translate TCP or UDP of a known pair without extension headers; None for all else.
 
         This is the hot path: it does what `translate` would do, and leaves every doubt to that.
@@ -75,22 +79,23 @@ class IPv6ToIPv4:
         pair = self._pairs.recent.get(addresses)
         end = length + 40
         total_length = length + 20
-        if (
-            pair is None
-            or not number
-            or hop_limit < 2
-            or length < least
-            or end > len(packet)
-            or total_length > self._settings.mtu
-        ):
+        if pair is None or not number or hop_limit < 2 or length < least or end > len(packet):
+            return None
+        if offload is None:
+            longest = total_length
+            delta = pair.delta
+        else:
+            longest = offload.longest(total_length, 20 + transport_header_length(protocol, start))
+            delta = -pair.delta  # what is there is a sum, not yet a checksum
+        if longest > self._settings.mtu or longest < min(total_length, _SMALL + 1):
             return None
         lease = pair.lease
         if lease is not None:
             if lease.ended:
                 return None
             lease.last_use = now
-        number = (number - pair.delta) % checksum.MODULUS or for_zero
-        if total_length <= _SMALL:
+        number = (number - delta) % checksum.MODULUS or for_zero
+        if longest <= _SMALL:
             self._identification = identification = self._identification + 1 & 0xFFFF
             flags = 0
         else:
@@ -113,8 +118,11 @@ class IPv6ToIPv4:
         self._counts[counters.TO_IPV4] += 1
         return ((header, packet[reader.size : end]),)
 
-    def translate(self, packet: memoryview, now: float) -> Packets:
-        """Return the IPv4 packet for any IPv6 packet. Raises `Discard` or `Reject`."""
+    def translate(self, packet: memoryview, now: float, offload: Offload | None = None) -> Packets:
+        """Return the IPv4 packet for any IPv6 packet. Raises `Discard` or `Reject`.
+
+        `offload` is what is left to do for a TCP or UDP packet without extension headers, if anything is.
+        """
         header = ipv6_header.parse(packet)
         if not (may_translate_ipv6(header.source) and may_translate_ipv6(header.destination)):
             raise Discard(counters.NEVER_TRANSLATED)
@@ -132,16 +140,19 @@ class IPv6ToIPv4:
         if header.hop_limit < 2:
             raise Reject(counters.HOP_LIMIT, icmp_tables.V6_TIME_EXCEEDED, 0)
         total_length = ipv4_header.LENGTH + header.payload_length
-        if total_length > self._settings.mtu and header.fragment is None:
+        longest = longest_on_link(offload, total_length, ipv4_header.LENGTH, header.protocol, payload)
+        if longest > self._settings.mtu and header.fragment is None:
             raise Reject(counters.TOO_BIG, icmp_tables.V6_TOO_BIG, 0, self._settings.mtu + 20)
         if total_length > 0xFFFF:
             raise Discard(counters.MALFORMED)
-        start, pair = self._translate_payload(header, payload, now)
+        start, pair = self._translate_payload(header, payload, now, partial=offload is not None)
         self._counts[counters.TO_IPV4] += 1
-        return ((self._header(header, total_length, pair.translated) + start, payload[len(start) :]),)
+        head = self._header(header, total_length, longest, pair.translated)
+        self._identification += total_length // longest - 1  # the kernel counts on for each segment
+        return ((head + start, payload[len(start) :]),)
 
     def _translate_payload(
-        self, header: IPv6Header, payload: memoryview, now: float
+        self, header: IPv6Header, payload: memoryview, now: float, *, partial: bool
     ) -> tuple[bytes, AddressPair]:
         """Return the changed beginning of the payload, and the pair of addresses; a lease may be made."""
         if header.protocol == protocols.ICMPV6:
@@ -155,7 +166,8 @@ class IPv6ToIPv4:
         if len(payload) < protocols.CHECKSUM_AT[header.protocol] + 2:
             raise Discard(counters.MALFORMED)
         pair = self._pair(header, now)
-        return transport.with_adjusted_checksum(header.protocol, payload, pair.delta) or b"", pair
+        adjust = transport.with_adjusted_sum if partial else transport.with_adjusted_checksum
+        return adjust(header.protocol, payload, pair.delta) or b"", pair
 
     def _pair(self, header: IPv6Header, now: float) -> AddressPair:
         """Return the pair's translation, with a lease for its source where it needs one."""
@@ -178,9 +190,10 @@ class IPv6ToIPv4:
             self._pairs.keep(addresses, pair)
         return pair
 
-    def _header(self, header: IPv6Header, total_length: int, addresses: bytes) -> bytes:
+    def _header(self, header: IPv6Header, total_length: int, longest: int, addresses: bytes) -> bytes:
+        """Return the IPv4 header of a packet that goes on as ones of at most `longest` octets."""
         fragment = header.fragment
-        flags = ipv4_flags(fragment, total_length)
+        flags = ipv4_flags(fragment, longest)
         if fragment is not None:
             identification = fragment.identification & 0xFFFF
         else:
@@ -212,7 +225,8 @@ class IPv6ToIPv4:
             self._counts[counters.SOURCE_REPLACED] += 1
         total_length = ipv4_header.LENGTH + len(message)
         self._counts[counters.ERROR_TO_IPV4] += 1
-        return ((self._header(header, total_length, source + destination) + message, payload[:0]),)
+        head = self._header(header, total_length, total_length, source + destination)
+        return ((head + message, payload[:0]),)
 
 
 def _refuse_icmp_fragment(header: IPv6Header) -> None:

@@ -103,6 +103,14 @@ def network(bare: GatewayNetwork) -> GatewayNetwork:
     return bare
 
 
+@pytest.fixture(params=["yes", "no"], ids=["offloads", "no_offloads"])
+def either(bare: GatewayNetwork, request: pytest.FixtureRequest) -> GatewayNetwork:
+    """The network with and without offloads: what arrives must be the same."""
+    bare.write_config(f"offload {request.param}")
+    bare.start()
+    return bare
+
+
 def listen(namespace: Namespace, script: str, *arguments: str) -> subprocess.Popen[str]:
     """Start a Python script and wait until it listens."""
     peer = namespace.popen("python3", "-c", script, *arguments)
@@ -131,14 +139,35 @@ def test_the_translator_answers_on_both_its_addresses(network: GatewayNetwork) -
     network.server.run("ping", "-c1", "-W5", OWN4)
 
 
-def test_tcp_streams_arrive_unchanged(network: GatewayNetwork) -> None:
-    transfer(network)
+def test_tcp_streams_arrive_unchanged(either: GatewayNetwork) -> None:
+    transfer(either)
 
 
-def test_udp_datagrams_come_back_also_in_fragments(network: GatewayNetwork) -> None:
-    listen(network.server, UDP_ECHO, SERVER)
+def test_large_packets_go_through_whole(network: GatewayNetwork) -> None:
+    octets = 2_000_000
+    transfer(network, octets)
+    status = network.ask("status")
+    assert status["offloads"] is True
+    assert status["counters"]["translated_to_ipv4"] < octets / 1400
+    assert status["counters"]["translated_to_ipv6"] < octets / 1400
+
+
+def test_a_persistent_tun_goes_to_one_that_knows_no_offloads(bare: GatewayNetwork) -> None:
+    bare.command("--mktun")
+    bare.start()
+    assert bare.daemon is not None
+    bare.daemon.kill()
+    bare.daemon.wait()
+    bare.write_config("offload no")
+    bare.start()
+    transfer(bare)
+    assert bare.ask("status")["offloads"] is False
+
+
+def test_udp_datagrams_come_back_also_in_fragments(either: GatewayNetwork) -> None:
+    listen(either.server, UDP_ECHO, SERVER)
     for octets in (0, 1, 1200, 1452, 1472, 4000, 20000):
-        assert network.client.python(UDP_ASK, SERVER6, str(octets)).stdout == "right\n", octets
+        assert either.client.python(UDP_ASK, SERVER6, str(octets)).stdout == "right\n", octets
 
 
 def test_traceroute_shows_every_hop(network: GatewayNetwork) -> None:
@@ -163,18 +192,18 @@ def test_traceroute_from_the_ipv4_side(network: GatewayNetwork) -> None:
     assert [hop[0] for hop in hops if hop] == ["203.0.113.1", "198.51.100.2", OWN4, OWN4, OWN4, lease], shown
 
 
-def test_path_mtu_discovery_with_a_small_link_on_the_ipv4_side(network: GatewayNetwork) -> None:
-    network.gateway.run("ip", "link", "set", "wan0", "mtu", "1300")
-    network.router4.run("ip", "link", "set", "down0", "mtu", "1300")
-    transfer(network)
-    assert network.counter("translated_errors_to_ipv6") > 0
+def test_path_mtu_discovery_with_a_small_link_on_the_ipv4_side(either: GatewayNetwork) -> None:
+    either.gateway.run("ip", "link", "set", "wan0", "mtu", "1300")
+    either.router4.run("ip", "link", "set", "down0", "mtu", "1300")
+    transfer(either)
+    assert either.counter("translated_errors_to_ipv6") > 0
 
 
-def test_path_mtu_discovery_with_a_small_link_on_the_ipv6_side(network: GatewayNetwork) -> None:
-    network.gateway.run("ip", "link", "set", "lan0", "mtu", "1300")
-    network.router6.run("ip", "link", "set", "up0", "mtu", "1300")
-    transfer(network)
-    assert network.counter("translated_errors_to_ipv4") > 0
+def test_path_mtu_discovery_with_a_small_link_on_the_ipv6_side(either: GatewayNetwork) -> None:
+    either.gateway.run("ip", "link", "set", "lan0", "mtu", "1300")
+    either.router6.run("ip", "link", "set", "up0", "mtu", "1300")
+    transfer(either)
+    assert either.counter("translated_errors_to_ipv4") > 0
 
 
 def test_a_packet_too_long_for_the_tun_is_told_to_its_sender(network: GatewayNetwork) -> None:

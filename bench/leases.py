@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from bench import machine
 from nat64.addressing.eamt import Eam, Eamt
@@ -32,6 +32,7 @@ _HOSTS: Final = IPv6Network("2001:db8:1::/64")
 _LOOKUPS: Final = 20_000
 _ROUNDS: Final = 5
 _RESIDENT_FROM: Final = 100_000
+_Table = TypeVar("_Table")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +84,10 @@ def _hosts(count: int) -> Iterator[bytes]:
         yield head + chosen.getrandbits(64).to_bytes(8, "big")
 
 
-def _fill_pool(pool: DynamicPool, count: int) -> None:
-    for host in _hosts(count):
-        assert isinstance(pool.assign(host, None, 0.0), Lease)  # noqa: S101 - the pool is twice as large
-
-
 def _measure_leases(count: int) -> Row:
     empty = _traced(lambda: DynamicPool(_POOL))[1]
-    pool = DynamicPool(_POOL)
     hosts = list(_hosts(count))
-    fill, each = _filled(lambda: _fill_pool(pool, hosts), count)
+    pool, fill, each = _built(lambda: _pool_of(hosts), empty, count)
     leases = list(pool)
     chosen = random.Random(count).choices(leases, k=_LOOKUPS)  # noqa: S311 - as above
     return Row(
@@ -106,10 +101,12 @@ def _measure_leases(count: int) -> Row:
     )
 
 
-def _fill_pool(pool: DynamicPool, hosts: Iterable[bytes]) -> None:
+def _pool_of(hosts: Iterable[bytes]) -> DynamicPool:
+    pool = DynamicPool(_POOL)
     for host in hosts:
         # A copy, for the lease holds the address that a packet brought.
         assert isinstance(pool.assign(_copy(host), None, 0.0), Lease)  # noqa: S101 - the pool is twice as large
+    return pool
 
 
 def _copy(octets: bytes) -> bytes:
@@ -121,10 +118,11 @@ def _measure_maps(count: int) -> Row:
     empty = _traced(Eamt)[1]
     base = int(_POOL.network_address)
     hosts = list(_hosts(count))
-    made: list[Eamt] = []
-    eams = (Eam(IPv4Network(base + number), IPv6Network(host)) for number, host in enumerate(hosts))
-    fill, each = _filled(lambda: made.append(Eamt(eams)), count)
-    (eamt,) = made
+
+    def eams() -> Iterator[Eam]:
+        return (Eam(IPv4Network(base + number), IPv6Network(host)) for number, host in enumerate(hosts))
+
+    eamt, fill, each = _built(lambda: Eamt(eams()), empty, count)
     chosen = random.Random(count).choices(range(count), k=_LOOKUPS)  # noqa: S311 - as above
     return Row(
         "maps",
@@ -137,34 +135,31 @@ def _measure_maps(count: int) -> Row:
     )
 
 
-def _filled(fill: Callable[[], None], count: int) -> tuple[float, float]:
-    """Fill a table; return nanoseconds and octets for each entry.
+def _built(build: Callable[[], _Table], empty: int, count: int) -> tuple[_Table, float, float]:
+    """Build a table; return it, and the nanoseconds and octets for each entry.
 
-    Memory is what the allocator was asked for; for a million entries that count would take minutes, and it is the
+    Memory is what the allocator is asked for; to count that for a million entries would take minutes, and it is the
     growth of the process's resident memory, of which the rest is lost in a million.
     """
     gc.collect()
-    traced = count < _RESIDENT_FROM
-    resident = _resident()
-    if traced:
-        tracemalloc.start()
+    before = _resident()
     start = time.perf_counter_ns()
-    fill()
+    table = build()
     elapsed = time.perf_counter_ns() - start
     gc.collect()
-    octets = tracemalloc.get_traced_memory()[0] if traced else _resident() - resident
-    tracemalloc.stop()
-    return elapsed / count, octets / count
+    octets = _resident() - before if count >= _RESIDENT_FROM else _traced(build)[1]
+    return table, elapsed / count, (octets - empty) / count
 
 
-def _traced(make: Callable[[], object]) -> tuple[object, int]:
-    """Return what `make` makes, and the octets of it."""
+def _traced(build: Callable[[], object]) -> tuple[object, int]:
+    """Return what `build` makes, and the octets of it."""
     gc.collect()
     tracemalloc.start()
-    made = make()
+    built = build()
+    gc.collect()
     octets = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
-    return made, octets
+    return built, octets
 
 
 def _resident() -> int:

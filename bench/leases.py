@@ -85,9 +85,8 @@ def _hosts(count: int) -> Iterator[bytes]:
 
 
 def _measure_leases(count: int) -> Row:
-    empty = _traced(lambda: DynamicPool(_POOL))[1]
     hosts = list(_hosts(count))
-    pool, fill, each = _built(lambda: _pool_of(hosts), empty, count)
+    pool, empty, fill, each = _built(_pool_of, hosts)
     leases = list(pool)
     chosen = random.Random(count).choices(leases, k=_LOOKUPS)  # noqa: S311 - as above
     return Row(
@@ -115,14 +114,13 @@ def _copy(octets: bytes) -> bytes:
 
 def _measure_maps(count: int) -> Row:
     """Measure maps of single addresses. What a map takes includes its `Eam`, which the config makes."""
-    empty = _traced(Eamt)[1]
     base = int(_POOL.network_address)
     hosts = list(_hosts(count))
 
-    def eams() -> Iterator[Eam]:
-        return (Eam(IPv4Network(base + number), IPv6Network(host)) for number, host in enumerate(hosts))
+    def eamt_of(hosts: Iterable[bytes]) -> Eamt:
+        return Eamt(Eam(IPv4Network(base + number), IPv6Network(host)) for number, host in enumerate(hosts))
 
-    eamt, fill, each = _built(lambda: Eamt(eams()), empty, count)
+    eamt, empty, fill, each = _built(eamt_of, hosts)
     chosen = random.Random(count).choices(range(count), k=_LOOKUPS)  # noqa: S311 - as above
     return Row(
         "maps",
@@ -135,31 +133,40 @@ def _measure_maps(count: int) -> Row:
     )
 
 
-def _built(build: Callable[[], _Table], empty: int, count: int) -> tuple[_Table, float, float]:
-    """Build a table; return it, and the nanoseconds and octets for each entry.
+def _built(
+    build: Callable[[Sequence[bytes]], _Table], hosts: Sequence[bytes]
+) -> tuple[_Table, int, float, float]:
+    """Build a table for some hosts; return it, its octets without hosts, and nanoseconds and octets for each host.
 
-    Memory is what the allocator is asked for; to count that for a million entries would take minutes, and it is the
+    Memory is what the allocator is asked for; to count that for a million hosts would take minutes, and it is the
     growth of the process's resident memory, of which the rest is lost in a million.
     """
-    gc.collect()
+    empty = _traced(lambda: build(()))
+    empty_ns = _timed(lambda: build(()))[1]
     before = _resident()
+    table, elapsed = _timed(lambda: build(hosts))
+    gc.collect()
+    octets = _resident() - before if len(hosts) >= _RESIDENT_FROM else _traced(lambda: build(hosts))
+    return table, empty, max(0, elapsed - empty_ns) / len(hosts), (octets - empty) / len(hosts)
+
+
+def _timed(build: Callable[[], _Table]) -> tuple[_Table, int]:
+    gc.collect()
     start = time.perf_counter_ns()
     table = build()
-    elapsed = time.perf_counter_ns() - start
-    gc.collect()
-    octets = _resident() - before if count >= _RESIDENT_FROM else _traced(build)[1]
-    return table, elapsed / count, (octets - empty) / count
+    return table, time.perf_counter_ns() - start
 
 
-def _traced(build: Callable[[], object]) -> tuple[object, int]:
-    """Return what `build` makes, and the octets of it."""
+def _traced(build: Callable[[], object]) -> int:
+    """Return the octets of what `build` makes."""
     gc.collect()
     tracemalloc.start()
     built = build()
     gc.collect()
     octets = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
-    return built, octets
+    del built
+    return octets
 
 
 def _resident() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ from tests.lab.gateway_network import (
     gateway_network,
 )
 from tests.lab.namespaces import wait_until
-from tests.lab.peers import TCP_PEER, UDP_ASK, UDP_ECHO, listen, transfer
+from tests.lab.peers import UDP_ASK, UDP_ECHO, listen, transfer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -270,20 +271,53 @@ def test_a_host_whose_lease_a_kill_9_lost_gets_the_same_address_again(network: G
     assert network.lease() == before
 
 
+# Takes a stream over one connection, acknowledges its first half, and answers its end with its digest.
+TAKE_STREAM = """
+import hashlib, socket, sys
+listener = socket.create_server((sys.argv[1], 8000))
+print("listening", flush=True)
+connection, _ = listener.accept()
+half = int(sys.argv[2])
+digest = hashlib.sha256()
+while half:
+    data = connection.recv(min(half, 1 << 16))
+    half -= len(data)
+    digest.update(data)
+connection.sendall(b"half")
+while data := connection.recv(1 << 16):
+    digest.update(data)
+connection.sendall(digest.digest())
+"""
+
+# Sends it, and waits for a line on the standard input between the halves.
+SEND_STREAM = """
+import hashlib, socket, sys
+half = int(sys.argv[2])
+stream = hashlib.shake_256(b"stream").digest(2 * half)
+connection = socket.create_connection((sys.argv[1], 8000), timeout=60)
+connection.sendall(stream[:half])
+assert connection.recv(4) == b"half"
+print("half", flush=True)
+sys.stdin.readline()
+connection.sendall(stream[half:])
+connection.shutdown(socket.SHUT_WR)
+print("right" if connection.recv(32) == hashlib.sha256(stream).digest() else "wrong")
+"""
+
+
 def test_a_connection_outlives_kill_9_and_a_restart(bare: GatewayNetwork) -> None:
-    octets = "60000000"
     bare.command("--mktun")
     bare.start()
-    server = listen(bare.server, TCP_PEER, "server", SERVER, octets)
-    client = bare.client.popen("python3", "-c", TCP_PEER, "client", SERVER6, octets)
-    wait_until(lambda: bare.counter("translated_to_ipv6") > 1000, "the connection to be at work")
+    listen(bare.server, TAKE_STREAM, SERVER, "1000000")
+    client = bare.client.popen("python3", "-c", SEND_STREAM, SERVER6, "1000000", stdin=subprocess.PIPE)
+    assert client.stdout is not None
+    assert client.stdin is not None
+    assert client.stdout.readline() == "half\n"
     kill_9(bare)
-    assert client.poll() is None
-    assert server.poll() is None
+    client.stdin.write("\n")  # what follows is sent while nobody translates
+    client.stdin.flush()
     bare.start()
-    for peer in (client, server):
-        assert peer.stdout is not None
-        assert peer.stdout.readline() == "right\n"
+    assert client.stdout.readline() == "right\n"
 
 
 def kill_9(network: GatewayNetwork) -> None:

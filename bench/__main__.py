@@ -38,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if os.geteuid():
         print("bench: needs root: it makes network namespaces and TUN devices", file=sys.stderr)
         return 1
+    if not any(options.only in load.name for load in LOADS):
+        print(f"bench: no load has {options.only!r} in its name", file=sys.stderr)
+        return 2
     before = machine.describe()
     try:
         with tempfile.TemporaryDirectory(prefix="nat64-bench-") as directory, bench_network() as network:
@@ -56,8 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "seconds": options.seconds,
         "results": results.as_json(measured, COMPARED),
     }
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
+    options.results.mkdir(parents=True, exist_ok=True)
+    path = options.results / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
     path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(results.table(measured, list(subjects.VARIANTS), COMPARED))
     print(
@@ -72,10 +75,11 @@ def _measure(
     network: BenchNetwork, subjects_there: list[Subject], options: argparse.Namespace
 ) -> list[Measured]:
     """Put each load on each subject in turn, round by round."""
-    measured = [Measured(OFFLOADED, load) for load in LOADS]
+    chosen = [load for load in LOADS if options.only in load.name]
+    measured = [Measured(OFFLOADED, load) for load in chosen]
     measured += [
         Measured(SEGMENTED, load)
-        for load in LOADS
+        for load in chosen
         if load.segments and (not options.quick or "TCP 1" in load.name)
     ]
     began = time.monotonic()
@@ -117,6 +121,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--quick", action="store_true", help="one round of one second a load: a minute, to see that it works"
+    )
+    parser.add_argument(
+        "--only",
+        metavar="TEXT",
+        default="",
+        help="only the loads with TEXT in their names: " + ", ".join(load.name for load in LOADS),
+    )
+    parser.add_argument(
+        "--results", type=Path, default=RESULTS, metavar="DIR", help="where the JSON goes [bench/results]"
     )
     parser.add_argument("--rounds", type=_positive, metavar="N", help="rounds to take the median of [3]")
     parser.add_argument("--seconds", type=_positive, metavar="N", help="seconds for each load [2]")

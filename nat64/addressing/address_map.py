@@ -76,6 +76,12 @@ class AddressMap:
             raise UnmappableError(Unmappable.NOT_GLOBAL)
         return self.prefix.embed(ipv4), None
 
+    def mark_used(self, ipv4: bytes, now: float) -> None:
+        """Take note that the active lease of `ipv4`, if there is one, was used `now`."""
+        lease = self.pool.of_address(ipv4, now) if self.pool is not None else None
+        if lease is not None:
+            lease.last_use = now
+
     def _fixed_ipv4(self, ipv6: bytes) -> bytes | None:
         """Return the IPv4 address that a map or the prefix gives for `ipv6`, if any."""
         if not may_translate_ipv6(ipv6):

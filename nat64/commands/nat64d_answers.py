@@ -53,6 +53,7 @@ def _status(daemon: Nat64d) -> Result:
         "device": daemon.device,
         "mtu": daemon.translator.settings.mtu,
         "offloads": daemon.offloads,
+        "workers": 1 + len(daemon.workers),
         "ipv4_addr": str(config.ipv4_addr),
         "ipv6_addr": str(config.ipv6_addr),
         "prefixes": [str(config.prefix)] if config.prefix else [],

@@ -30,6 +30,7 @@ from nat64.device.forwarding import Forwarding
 from nat64.device.lease_file import LeaseFile
 from nat64.device.packet_log import PacketLog
 from nat64.device.state_file import StateDirectory
+from nat64.device.workers import Workers
 from nat64.process import event_log, privileges, readiness
 from nat64.process.detach import Detached, detach
 from nat64.process.errors import ProcessError
@@ -38,6 +39,7 @@ from nat64.siit.settings import Settings, UdpZeroChecksum
 from nat64.siit.translator import Translator
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from nat64.addressing.lease import Lease
@@ -80,15 +82,20 @@ def run(config: NatConfig, invocation: Invocation) -> int:
     for warning in config.warnings:
         log.warning(str(warning))
     directory = StateDirectory(config.data_dir) if config.data_dir is not None else None
-    device = tun.open_tun(config.tun_device, offloads=config.offload)
-    if config.offload and not device.offloads:
+    queues = tun.open_tun(config.tun_device, offloads=config.offload, queues=config.workers)
+    if len(queues) < config.workers:
+        log.warning(
+            "%s was made for one worker, which serves it; to have more, remove it and make it anew (--rmtun, --mktun)",
+            config.tun_device,
+        )
+    if config.offload and not queues[0].offloads:
         log.warning("this kernel has no offloads for TUN devices; every packet is handled by itself")
     interface.send_no_redirects(config.tun_device)
     if config.tun_up or config.tun_ips or config.tun_routes:
         configure_interface(config)
     detached = None if invocation.foreground else detach()
     with pidfile(invocation.pidfile):
-        daemon = Nat64d(config, invocation, device, directory, detached)
+        daemon = Nat64d(config, invocation, queues, directory, detached)
         asyncio.run(daemon.run())
     return 0
 
@@ -103,14 +110,14 @@ class Nat64d:
         self,
         config: NatConfig,
         invocation: Invocation,
-        device: tun.OpenTun,
+        queues: Sequence[tun.OpenTun],
         directory: StateDirectory | None,
         detached: Detached | None,
     ) -> None:
         self.config = config
         self.invocation = invocation
         self.device = config.tun_device
-        self._descriptor, self.offloads = device
+        (self._descriptor, self.offloads), *self._more_queues = queues
         self._detached = detached
         self.started = time.time()
         self._ending = asyncio.Event()
@@ -127,7 +134,8 @@ class Nat64d:
         self.translator = Translator(
             _settings(config, self.device), _address_map(config, pool), self._packet_log.observe
         )
-        self.forwarding = Forwarding(device, self.translator, time.monotonic)
+        self.forwarding = Forwarding(queues[0], self.translator, time.monotonic)
+        self.workers = Workers(self.forwarding, self.translator, self._serve_queue)
 
     async def run(self) -> None:
         """Serve until a signal says to end. Raises `DeviceError` when the device goes away."""
@@ -140,7 +148,8 @@ class Nat64d:
             await self._open_control()
             self._confine()
             _spare_packets_the_collector()
-            loop.add_reader(self._descriptor, self._forward)
+            self.workers.start(self._more_queues, loop)
+            self._serve_queue(self._descriptor)
             maintenance = asyncio.create_task(self._maintain())
             log.info("translating", extra={"device": self.device, "version": __version__})
             readiness.ready()
@@ -149,6 +158,7 @@ class Nat64d:
         await self._ending.wait()
         readiness.stopping()
         loop.remove_reader(self._descriptor)
+        self.workers.end(loop)
         maintenance.cancel()
         if self._saving is not None:
             await self._saving
@@ -169,9 +179,12 @@ class Nat64d:
             os.chdir("/")
         privileges.become(self.invocation.identity)
 
-    def _forward(self) -> None:
+    def _serve_queue(self, descriptor: int) -> None:
+        asyncio.get_running_loop().add_reader(descriptor, self._forward, descriptor)
+
+    def _forward(self, descriptor: int) -> None:
         try:
-            self.forwarding.forward_burst()
+            self.forwarding.forward_burst(descriptor)
         except DeviceError as error:
             self._failure = error
             self._ending.set()
@@ -211,6 +224,7 @@ class Nat64d:
             settings = _settings(self.config, self.device)
             if settings != self.translator.settings:
                 self.translator.reconfigure(settings, self.translator.address_map, self._packet_log.observe)
+                self.workers.reset()
                 log.info("the device's MTU changed", extra={"mtu": settings.mtu})
 
     # Config
@@ -248,6 +262,7 @@ class Nat64d:
         pool = self._pool_after(config)
         self._packet_log = PacketLog(config.log, time.monotonic)
         self.translator.reconfigure(settings, _address_map(config, pool), self._packet_log.observe)
+        self.workers.reset()
         self.config = config
         for warning in warnings:
             log.warning(warning)
@@ -258,6 +273,7 @@ class Nat64d:
         old = self.config
         changed = {
             "tun-device": config.tun_device != self.device,
+            "workers": config.workers != old.workers,
             "offload": config.offload != old.offload,
             "data-dir": config.data_dir != old.data_dir,
             "control-socket": config.control_socket != old.control_socket,

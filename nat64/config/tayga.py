@@ -69,6 +69,8 @@ class NatConfig:
     """Octets."""
     offload: bool = True
     """Whether packets come from the device as the kernel holds them, large and with checksums to finish."""
+    workers: int = 1
+    """Processes that translate, each from a queue of the device of its own."""
     tun_up: bool = False
     tun_ips: tuple[IPv4Interface | IPv6Interface, ...] = ()
     tun_routes: tuple[IPv4Network | IPv6Network, ...] = ()
@@ -132,6 +134,7 @@ class _Parser:
     udp_cksum_mode: UdpCksumMode = "drop"
     offlink_mtu: int = 1280
     offload: bool = True
+    workers: int = 1
     tun_up: bool = False
     tun_ips: list[IPv4Interface | IPv6Interface] = field(default_factory=list)
     tun_routes: list[IPv4Network | IPv6Network] = field(default_factory=list)
@@ -171,6 +174,7 @@ class _Parser:
             udp_cksum_mode=self.udp_cksum_mode,
             offlink_mtu=self.offlink_mtu,
             offload=self.offload,
+            workers=self.workers,
             tun_up=self.tun_up,
             tun_ips=tuple(self.tun_ips),
             tun_routes=tuple(self.tun_routes),
@@ -395,9 +399,7 @@ class _Parser:
     def _read_workers(self, directive: Directive) -> None:
         self._once(directive)
         directive.count(1, 1, "workers NUMBER")
-        if read_number(directive.words[0], "number of workers", 0, _MOST_WORKERS) > 1:
-            problem = "this version handles all packets in one process"
-            self.findings.warn(directive.place, problem, "'workers' changes nothing")
+        self.workers = max(1, read_number(directive.words[0], "number of workers", 0, _MOST_WORKERS))
 
     def _read_tun_up(self, directive: Directive) -> None:
         self._last_counts(directive)

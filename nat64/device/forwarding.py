@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 BURST: Final = 64
 """Packets handled for one wake-up; then the event loop gets its turn, so that control and signals are served."""
 
-_LARGEST_PACKET: Final = 65536
+LARGEST_PACKET: Final = 65536
 _NOT_AVAILABLE: Final = frozenset((errno.EAGAIN, errno.EINTR))
 
 WRITE_FAILED: Final = "device_write_failed"
@@ -42,39 +42,47 @@ class Forwarding:
         self._tun = tun.descriptor
         self._translator = translator
         self._clock = clock
-        self._begin = offload.HEADER_LENGTH if tun.offloads else 0
-        self._buffer = memoryview(bytearray(self._begin + _LARGEST_PACKET))
+        self._buffer = memoryview(bytearray(offload.HEADER_LENGTH + LARGEST_PACKET))
         self._into = [self._buffer]
         self._handle = self._forward_offloaded if tun.offloads else self._forward
         self.counts = dict.fromkeys(MEANINGS, 0)
 
-    def forward_burst(self) -> None:
-        """Handle the packets that wait, up to `BURST`. Raises `DeviceError` when the device is gone."""
+    def forward_burst(self, descriptor: int | None = None) -> None:
+        """Handle the packets that wait, up to `BURST`, in another queue if one is given.
+
+        Raises `DeviceError` when the device is gone.
+        """
         now = self._clock()
         buffer = self._buffer
-        handle = self._handle
+        queue = self._tun if descriptor is None else descriptor
         for _ in range(BURST):
             try:
-                length = os.readv(self._tun, self._into)
+                length = os.readv(queue, self._into)
             except OSError as error:
                 if error.errno in _NOT_AVAILABLE:
                     return
                 raise DeviceError(
                     f"the TUN device is gone: {error.strerror}; create it again (nat64d --mktun) and restart"
                 ) from None
-            try:
-                handle(buffer[:length], now)
-            except Exception:
-                self.counts[INTERNAL_ERROR] += 1
-                if self.counts[INTERNAL_ERROR] == 1:
-                    shown = buffer[: min(length, 128)].hex()
-                    log.exception("fault on a packet, please report it", extra={"packet": shown})
+            self.forward(buffer[:length], now, queue)
 
-    def _forward(self, packet: memoryview, now: float) -> None:
+    def forward(self, read: memoryview, now: float, queue: int) -> None:
+        """Handle one packet as it was read: with the header before it, if the device has offloads.
+
+        What becomes of it is written to the same `queue`: the kernel then gives the answers to that one, too.
+        """
+        try:
+            self._handle(read, now, queue)
+        except Exception:
+            self.counts[INTERNAL_ERROR] += 1
+            if self.counts[INTERNAL_ERROR] == 1:
+                log.exception("fault on a packet, please report it", extra={"packet": read[:128].hex()})
+
+    def _forward(self, packet: memoryview, now: float, queue: int) -> None:
         for sent in self._translator.receive(packet, now):
-            self._write(sent)
+            self._write(queue, sent)
 
-    def _forward_offloaded(self, read: memoryview, now: float) -> None:
+    def _forward_offloaded(self, read: memoryview, now: float, queue: int) -> None:
         packet = read[offload.HEADER_LENGTH :]
         if offload.is_left(read):
             left = offload.parse(bytes(read[: offload.HEADER_LENGTH]))
@@ -82,11 +90,11 @@ class Forwarding:
         else:
             header, packets = offload.NOTHING_LEFT, self._translator.receive(packet, now)
         for sent in packets:
-            self._write((header, *sent))
+            self._write(queue, (header, *sent))
 
-    def _write(self, parts: Sequence[bytes | memoryview]) -> None:
+    def _write(self, queue: int, parts: Sequence[bytes | memoryview]) -> None:
         try:
-            os.writev(self._tun, parts)
+            os.writev(queue, parts)
         except OSError as error:
             self.counts[WRITE_FAILED] += 1
             log.debug("the TUN device did not take a packet", extra={"error": error.strerror})

@@ -21,6 +21,7 @@ _TUNSETPERSIST: Final = 0x400454CB
 _TUNSETOWNER: Final = 0x400454CC
 _TUNSETGROUP: Final = 0x400454CE
 _IFF_TUN: Final = 0x0001
+_IFF_MULTI_QUEUE: Final = 0x0100
 _IFF_PERSIST: Final = 0x0800
 _IFF_NO_PI: Final = 0x1000  # packets come and go bare, without a header of the driver's
 _IFF_VNET_HDR: Final = 0x4000  # each has virtio's header before it, with what is left to do
@@ -51,7 +52,7 @@ _REMEDIES: Final = {
 
 
 class OpenTun(NamedTuple):
-    """An open TUN device, whose descriptor does not block.
+    """An open queue of a TUN device, whose descriptor does not block.
 
     With `offloads` the packets come and go as the kernel holds them, large and with checksums to finish, and each has a
     header of `nat64.siit.offload.HEADER_LENGTH` octets before it.
@@ -61,25 +62,49 @@ class OpenTun(NamedTuple):
     offloads: bool
 
 
-def open_tun(name: str, *, offloads: bool = False) -> OpenTun:
-    """Open the TUN device `name`, with offloads if they are wanted and the kernel has them.
+def open_tun(name: str, *, offloads: bool = False, queues: int = 1) -> list[OpenTun]:
+    """Open the TUN device `name`, with offloads if they are wanted and the kernel has them, and with so many queues.
 
-    A device that exists is adopted; one that does not is made, and goes away when the descriptor is closed.
-    Raises `DeviceError`.
+    A device that exists is adopted; one that does not is made, and goes away when all are closed. One that was made
+    with a single queue gives but that. Raises `DeviceError`.
     """
-    fd = _open(name, _IFF_TUN | _IFF_NO_PI | (_IFF_VNET_HDR if offloads else 0))
+    flags = _IFF_TUN | _IFF_NO_PI
+    if queues > 1 or _has_flag(name, _IFF_MULTI_QUEUE):
+        flags |= _IFF_MULTI_QUEUE
+    if exists(name) and not _has_flag(name, _IFF_MULTI_QUEUE):
+        flags &= ~_IFF_MULTI_QUEUE
+        queues = 1
+    if offloads:
+        flags |= _IFF_VNET_HDR
+    opened: list[OpenTun] = []
+    try:
+        for _ in range(queues):
+            opened.append(OpenTun(_open(name, flags), offloads))  # noqa: PERF401 - those that are open are closed again
+    except DeviceError:
+        _close(opened)
+        raise
     if not offloads:
-        give_back_offloads(fd)  # a persistent device remembers what the last one took
-        return OpenTun(fd, offloads=False)
+        give_back_offloads(opened[0].descriptor)  # a persistent device remembers what the last one took
+    elif not _take_offloads(opened[0].descriptor):
+        _close(opened)
+        return open_tun(name, queues=queues)
+    return opened
+
+
+def _take_offloads(descriptor: int) -> bool:
     for kinds in _OFFLOADS:
         try:
-            fcntl.ioctl(fd, _TUNSETVNETHDRSZ, struct.pack("i", HEADER_LENGTH))
-            fcntl.ioctl(fd, _TUNSETOFFLOAD, kinds)
+            fcntl.ioctl(descriptor, _TUNSETVNETHDRSZ, struct.pack("i", HEADER_LENGTH))
+            fcntl.ioctl(descriptor, _TUNSETOFFLOAD, kinds)
         except OSError:
             continue
-        return OpenTun(fd, offloads=True)
-    os.close(fd)
-    return open_tun(name)
+        return True
+    return False
+
+
+def _close(opened: list[OpenTun]) -> None:
+    for tun in opened:
+        os.close(tun.descriptor)
 
 
 def give_back_offloads(descriptor: int) -> None:
@@ -100,18 +125,20 @@ def _open(name: str, flags: int) -> int:
     return fd
 
 
-def make_persistent(name: str, user: int | None, group: int | None) -> None:
+def make_persistent(name: str, user: int | None, group: int | None, *, queues: int = 1) -> None:
     """Make the TUN device `name`, which stays until `remove`; who may open it beside root: `user`, `group` (ids).
 
-    A persistent device that exists is kept, with its owner changed; one that a daemon serves just now is left as it
+    With more than one of `queues` it is made for several; one that exists is as it was made. A persistent device that exists is kept, with its owner changed; one that a daemon serves just now is left as it
     is. Raises `DeviceError`.
     """
     try:
-        fd = open_tun(name).descriptor
+        (tun, *others) = open_tun(name, queues=queues)
     except DeviceBusy:
-        if _is_persistent(name):
+        if _has_flag(name, _IFF_PERSIST):
             return
         raise
+    _close(others)
+    fd = tun.descriptor
     try:
         if user is not None:
             fcntl.ioctl(fd, _TUNSETOWNER, user)
@@ -128,7 +155,7 @@ def remove(name: str) -> None:
     """Remove the persistent TUN device `name`; none is fine too. Raises `DeviceError`."""
     if not exists(name):
         return
-    fd = open_tun(name).descriptor
+    fd = open_tun(name)[0].descriptor
     try:
         fcntl.ioctl(fd, _TUNSETPERSIST, 0)
     except OSError as error:
@@ -146,10 +173,11 @@ def exists(name: str) -> bool:
     return True
 
 
-def _is_persistent(name: str) -> bool:
+def _has_flag(name: str, flag: int) -> bool:
+    """Whether the TUN device `name` exists and has the flag."""
     flags = Path("/sys/class/net", name, "tun_flags")
     try:
-        return bool(int(flags.read_text(encoding="ascii"), 16) & _IFF_PERSIST)
+        return bool(int(flags.read_text(encoding="ascii"), 16) & flag)
     except OSError:
         return False
 

@@ -45,13 +45,13 @@ _PLAIN: Final = {
 
 
 class IPv4ToIPv6:
-    """Translates IPv4 packets. `counts` is shared with the translator that owns this."""
+    """Translates IPv4 packets. `counts` is shared with the translator that owns this, `pairs` are those it knows."""
 
     def __init__(self, settings: Settings, address_map: AddressMap, counts: dict[str, int]) -> None:
         self._settings = settings
         self._map = address_map
         self._counts = counts
-        self._pairs = PairCache(settings.pairs_kept)
+        self.pairs = PairCache(settings.pairs_kept)
         self._unfragmented_mtu = min(settings.mtu, settings.offlink_mtu)
 
     def translate_plain(
@@ -70,7 +70,7 @@ class IPv4ToIPv6:
         version_tos, total_length, _, flags, ttl, protocol, _, addresses, start, number = reader.unpack_from(
             packet
         )
-        pair = self._pairs.recent.get(addresses)
+        pair = self.pairs.recent.get(addresses)
         mtu = self._settings.mtu if flags & ipv4_header.DONT_FRAGMENT else self._unfragmented_mtu
         length = total_length - 20
         if (
@@ -230,7 +230,7 @@ class IPv4ToIPv6:
     def _pair(self, header: IPv4Header, now: float) -> AddressPair:
         """Return the pair's translation; a lease in it is used by that."""
         addresses = header.source + header.destination
-        pair = self._pairs.find(addresses)
+        pair = self.pairs.find(addresses)
         if pair is None or (pair.lease is not None and (pair.lease.ended or not pair.lease.is_active(now))):
             try:
                 destination, lease = self._map.to_ipv6(header.destination, now)
@@ -244,7 +244,7 @@ class IPv4ToIPv6:
             if (
                 lease is None or source_lease is None
             ):  # a pair remembers one lease; two are looked up each time
-                self._pairs.keep(addresses, pair)
+                self.pairs.keep(addresses, pair)
         if pair.lease is not None:
             pair.lease.last_use = now
         return pair

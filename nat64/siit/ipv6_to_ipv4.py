@@ -48,13 +48,13 @@ _PLAIN: Final = {
 
 
 class IPv6ToIPv4:
-    """Translates IPv6 packets. `counts` is shared with the translator that owns this."""
+    """Translates IPv6 packets. `counts` is shared with the translator that owns this, `pairs` are those it knows."""
 
     def __init__(self, settings: Settings, address_map: AddressMap, counts: dict[str, int]) -> None:
         self._settings = settings
         self._map = address_map
         self._counts = counts
-        self._pairs = PairCache(settings.pairs_kept)
+        self.pairs = PairCache(settings.pairs_kept)
         self._identification = 0
 
     def next_identification(self) -> int:
@@ -76,7 +76,7 @@ class IPv6ToIPv4:
         if len(packet) < reader.size:
             return None
         first, length, protocol, hop_limit, addresses, start, number = reader.unpack_from(packet)
-        pair = self._pairs.recent.get(addresses)
+        pair = self.pairs.recent.get(addresses)
         end = length + 40
         total_length = length + 20
         if pair is None or not number or hop_limit < 2 or length < least or end > len(packet):
@@ -172,7 +172,7 @@ class IPv6ToIPv4:
     def _pair(self, header: IPv6Header, now: float) -> AddressPair:
         """Return the pair's translation, with a lease for its source where it needs one."""
         addresses = header.source + header.destination
-        pair = self._pairs.find(addresses)
+        pair = self.pairs.find(addresses)
         if pair is not None and (pair.lease is None or not pair.lease.ended):
             if pair.lease is not None:
                 pair.lease.last_use = now
@@ -187,7 +187,7 @@ class IPv6ToIPv4:
             raise Reject(counter, icmp_tables.V6_UNREACHABLE, code) from None
         pair = AddressPair(addresses, source + destination, lease)
         if destination_lease is None:  # a pair remembers one lease, that of its source
-            self._pairs.keep(addresses, pair)
+            self.pairs.keep(addresses, pair)
         return pair
 
     def _header(self, header: IPv6Header, total_length: int, longest: int, addresses: bytes) -> bytes:

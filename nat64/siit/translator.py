@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nat64.addressing.address_map import AddressMap
+    from nat64.siit.address_pair import AddressPair
     from nat64.siit.offload import Offload
     from nat64.siit.settings import Settings
     from nat64.siit.verdicts import Packets
@@ -97,6 +98,18 @@ class Translator:
             self._count(discard.counter, packet)
             return NOTHING_LEFT, ()
         return NOTHING_LEFT, tuple(sent for part in ready for sent in self.receive(part, now))
+
+    def pair_of(self, packet: memoryview) -> tuple[bytes, AddressPair] | None:
+        """Return the addresses of a TCP or UDP packet with what they become, if that is remembered."""
+        version = packet[0] >> 4 if len(packet) >= ipv4_header.LENGTH else 0
+        if version == 6 and packet[6] in protocols.CHECKSUM_AT:
+            addresses, pairs = bytes(packet[8:40]), self._to_ipv4.pairs
+        elif version == 4 and packet[9] in protocols.CHECKSUM_AT:
+            addresses, pairs = bytes(packet[12:20]), self._to_ipv6.pairs
+        else:
+            return None
+        pair = pairs.recent.get(addresses)
+        return (addresses, pair) if pair is not None else None
 
     def _translate_whole(
         self, packet: memoryview, offload: Offload, now: float

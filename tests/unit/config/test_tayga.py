@@ -265,10 +265,15 @@ def test_state_directory_stands_in_for_data_dir() -> None:
         parse(state_directory="lib")
 
 
+def test_workers_and_offload() -> None:
+    assert (parse().workers, parse().offload) == (1, True)
+    assert (parse("workers 0").workers, parse("WORKERS 4").workers) == (1, 4)
+    assert parse("offload no").offload is False
+
+
 @pytest.mark.parametrize(
     ("line", "warning"),
     [
-        ("workers 4", "t.conf:4: this version handles all packets in one process; 'workers' changes nothing"),
         ("strict-frag-hdr on", "t.conf:4: 'strict-frag-hdr' has no function any more"),
         ("tun-ip 192.168.240.1/24", "t.conf:4: tun-ip 192.168.240.1 is the translator's own address"),
     ],

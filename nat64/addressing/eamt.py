@@ -12,14 +12,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Eam:
-    """One explicit address mapping. Both networks have suffixes of the same length (`ValueError` otherwise)."""
+    """One explicit address mapping, RFC 7757 section 3.2.
+
+    The IPv6 network must have a suffix at least as long as that of the IPv4 network (`ValueError` otherwise). Where it
+    is longer, the IPv4 suffix stands right behind the IPv6 prefix; what follows is written as zero, and ignored.
+    """
 
     ipv4: IPv4Network
     ipv6: IPv6Network
 
     def __post_init__(self) -> None:
-        if 32 - self.ipv4.prefixlen != 128 - self.ipv6.prefixlen:
-            raise ValueError(f"{self.ipv4} and {self.ipv6} are not of the same size")
+        if self.padding < 0:
+            raise ValueError(f"{self.ipv6} is smaller than {self.ipv4}")
+
+    @property
+    def padding(self) -> int:
+        """How many bits of an IPv6 address stand behind the IPv4 suffix in it."""
+        return 96 + self.ipv4.prefixlen - self.ipv6.prefixlen
 
     def __str__(self) -> str:
         return f"{self.ipv4} {self.ipv6}"
@@ -74,7 +83,7 @@ class Eamt:
             eam = self._by_ipv4[length].get(number >> (32 - length))
             if eam is not None:
                 suffix = number & ((1 << (32 - length)) - 1)
-                return (int(eam.ipv6.network_address) | suffix).to_bytes(16, "big")
+                return (int(eam.ipv6.network_address) | suffix << eam.padding).to_bytes(16, "big")
         return None
 
     def to_ipv4(self, ipv6: bytes) -> bytes | None:
@@ -83,6 +92,6 @@ class Eamt:
         for length in self._lengths6:
             eam = self._by_ipv6[length].get(number >> (128 - length))
             if eam is not None:
-                suffix = number & ((1 << (128 - length)) - 1)
+                suffix = (number & ((1 << (128 - length)) - 1)) >> eam.padding
                 return (int(eam.ipv4.network_address) | suffix).to_bytes(4, "big")
         return None

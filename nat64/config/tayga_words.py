@@ -67,10 +67,11 @@ def read_map(directive: Directive) -> Eam:
         raise Refused("a map for one prefix is not supported by this version", "write: map IPV4 IPV6")
     ipv4 = read_ipv4_network(_with_length(directive.words[0], 32))
     ipv6 = read_ipv6_network(_with_length(directive.words[1], 128))
-    if 32 - ipv4.prefixlen != 128 - ipv6.prefixlen:
+    longest = 96 + ipv4.prefixlen
+    if ipv6.prefixlen > longest:
         raise Refused(
-            f"{ipv4} and {ipv6} are not of the same size",
-            f"write the IPv6 network with /{96 + ipv4.prefixlen}",
+            f"{ipv6} is too small for the addresses of {ipv4}",
+            f"write the IPv6 network with /{longest}, or with a shorter length",
         )
     if not may_translate_ipv4(ipv4.network_address.packed):
         raise Refused(f"{ipv4} is reserved", "map another IPv4 address")

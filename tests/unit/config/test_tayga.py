@@ -133,7 +133,10 @@ def test_tayga_spellings_of_flags(word: str, expected: bool) -> None:
         ("dynamic-pool 127.0.0.0/8", "127.0.0.0/8 is reserved"),
         ("dynamic-pool 10.0.0.0/8 extra", "'dynamic-pool' has 2 arguments"),
         ("map 10.0.0.1", "'map' has 1 argument"),
-        ("map 10.0.0.0/24 2001:db8::/64", "10.0.0.0/24 and 2001:db8::/64 are not of the same size"),
+        (
+            "map 10.0.0.0/24 2001:db8::/121",
+            "2001:db8::/121 is too small for the addresses of 10.0.0.0/24; write the IPv6 network with /120, or",
+        ),
         ("map 10.0.0.1/24 2001:db8::/120", "'10.0.0.1/24' has bits set after its length"),
         ("map 224.0.0.1 2001:db8::1", "224.0.0.1/32 is reserved"),
         ("map 10.0.0.1 fe80::1", "fe80::1/128 is reserved"),
@@ -229,6 +232,11 @@ def test_tayga_own_address_maps_and_tun_ips_may_lie_in_the_pool_and_are_kept_out
 
 def test_rfc7757_maps_may_contain_one_another() -> None:
     assert len(parse("map 10.0.0.0/24 2001:db8:1::/120", "map 10.0.0.7 2001:db8:1::99").eams) == 2
+
+
+def test_rfc7757_3_2_the_ipv6_network_of_a_map_may_be_the_larger_one() -> None:
+    (eam,) = parse("map 192.0.2.0/24 2001:db8:1::/64").eams
+    assert eam == Eam(IPv4Network("192.0.2.0/24"), IPv6Network("2001:db8:1::/64"))
 
 
 def test_tayga_a_private_ipv4_addr_needs_an_ipv6_addr_beside_the_well_known_prefix() -> None:

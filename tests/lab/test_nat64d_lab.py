@@ -258,7 +258,7 @@ def test_leases_come_back_with_a_pool_that_a_reload_brings_back(network: Gateway
     wait_until(lambda: saved.exists() and CLIENT in saved.read_text(), "the lease to be saved")
     network.write_config(base=CONFIG.replace("dynamic-pool 192.168.240.0/20\n", ""))
     network.ask("reload")
-    assert network.ask("status")["pool"] is None
+    assert network.ask("status")["pools"] == []
     network.write_config()
     network.ask("reload")
     assert network.lease() == before
@@ -393,7 +393,15 @@ def test_status_tells_what_runs(network: GatewayNetwork) -> None:
         "ipv4_addr": OWN4,
         "ipv6_addr": OWN6,
         "prefixes": ["2001:db8:64:ff9b::/96"],
-        "pool": {"network": "192.168.240.0/20", "size": 4094, "leased": 1},
+        "pools": [
+            {
+                "network": "192.168.240.0/20",
+                "size": 4094,
+                "leased": 1,
+                "prefix": "2001:db8:64:ff9b::/96",
+            }
+        ],
+        "hairpin": "intrinsic",
         "maps": 0,
     }
     assert {key: status[key] for key in expected} == expected

@@ -83,6 +83,26 @@ def test_hosts_lists_leases_and_maps(capsys: pytest.CaptureFixture[str]) -> None
     assert static.split() == ["2001:db8::2", "192.0.2.2", "static", "-"]
 
 
+def test_hosts_of_several_prefixes_are_told_apart(
+    tmp_path: Path, serve_control: Serve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        {**HOSTS[0], "prefix": "64:ff9b::/96"},
+        {**HOSTS[1], "prefix": "2001:db8:65:ffff:ffff:ffff::/96"},
+        {**HOSTS[1], "prefix": None},
+    ]
+    path = tmp_path / "nat64d.sock"
+    with serve_control(path, {"hosts": Command(Access.READ, lambda _: {"rows": rows})}):
+        assert nat64ctl.main(["hosts", "nat64d", "--socket", str(path)]) == 0
+    heading, *lines = capsys.readouterr().out.splitlines()
+    assert heading.split()[:4] == ["HOST", "ADDRESS", "PREFIX", "KIND"]
+    assert [line.split()[2] for line in lines] == ["64:ff9b::/96", "2001:db8:65:ffff:ffff:ffff::/96", "none"]
+    assert (
+        len({line.index(kind) for line, kind in zip(lines, ("dynamic", "static", "static"), strict=True)})
+        == 1
+    )
+
+
 @pytest.mark.usefixtures("daemon")
 def test_a_mistake_in_the_config_on_disk_is_told_as_the_daemon_would(
     capsys: pytest.CaptureFixture[str],

@@ -25,7 +25,7 @@ STATUS: Result = {
     "prefixes": ["64:ff9b::/96"],
     "pool": {"network": "192.168.240.0/20", "leased": 1},
 }
-HOSTS = [
+HOSTS: list[dict[str, object]] = [
     {"host": "2001:db8::1", "address": "192.168.240.7", "kind": "dynamic", "last_used": time.time()},
     {"host": "2001:db8::2", "address": "192.0.2.2", "kind": "static", "last_used": None},
 ]

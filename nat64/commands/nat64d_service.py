@@ -11,14 +11,10 @@ import os
 import signal
 import time
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final
 
 from nat64 import __version__
-from nat64.addressing.address_map import AddressMap
-from nat64.addressing.eamt import Eamt
-from nat64.addressing.pool import DynamicPool
-from nat64.commands import nat64d_answers
+from nat64.commands import nat64d_addresses, nat64d_answers
 from nat64.commands.nat64d_config import read_config, unreadable
 from nat64.config import tayga
 from nat64.config.grammar import ConfigError
@@ -42,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from nat64.addressing.lease import Lease
+    from nat64.addressing.pool import DynamicPool
     from nat64.config.tayga import NatConfig
     from nat64.control.server import ControlServer
 
@@ -128,12 +124,8 @@ class Nat64d:
         self._signalled: asyncio.Task[None] | None = None  # held, for the event loop does not
         self._leases = LeaseFile(directory) if directory is not None else None
         self._packet_log = PacketLog(config.log, time.monotonic)
-        pool = _new_pool(config)
-        if self._leases is not None and pool is not None:
-            self._leases.load(pool, (config.prefix,) if config.prefix else (), time.monotonic())
-        self.translator = Translator(
-            _settings(config, self.device), _address_map(config, pool), self._packet_log.observe
-        )
+        address_map = nat64d_addresses.at_start(config, self._leases, time.monotonic())
+        self.translator = Translator(_settings(config, self.device), address_map, self._packet_log.observe)
         self.forwarding = Forwarding(queues[0], self.translator, time.monotonic)
         self.workers = Workers(self.forwarding, self.translator, self._serve_queue)
 
@@ -196,28 +188,29 @@ class Nat64d:
         while True:
             await asyncio.sleep(_MAINTENANCE_EVERY)
             self._follow_mtu()
-            pool = self.translator.address_map.pool
+            pools = self.translator.address_map.pools
             now = time.monotonic()
-            if pool is None:
+            if not pools:
                 continue
-            pool.forget(now)
-            if self._leases is not None and self._saving is None and self._leases.is_due(pool, now):
-                self._saving = asyncio.create_task(self._save(self._leases, pool))
+            for pool in pools:
+                pool.forget(now)
+            if self._leases is not None and self._saving is None and self._leases.is_due(pools, now):
+                self._saving = asyncio.create_task(self._save(self._leases, pools))
 
-    async def _save(self, leases: LeaseFile, pool: DynamicPool) -> None:
+    async def _save(self, leases: LeaseFile, pools: tuple[DynamicPool, ...]) -> None:
         """Save the leases in a thread, so that packets do not wait for the disk."""
         now = time.monotonic()
-        held = leases.begin(pool, now)
+        held = leases.begin(pools, now)
         try:
             await asyncio.to_thread(leases.save, held, self.config.prefix, now)
         finally:
             self._saving = None
 
     def _save_now(self) -> None:
-        pool = self.translator.address_map.pool
-        if self._leases is not None and pool is not None:
+        pools = self.translator.address_map.pools
+        if self._leases is not None and pools:
             now = time.monotonic()
-            self._leases.save(self._leases.begin(pool, now), self.config.prefix, now)
+            self._leases.save(self._leases.begin(pools, now), self.config.prefix, now)
 
     def _follow_mtu(self) -> None:
         with contextlib.suppress(DeviceError):  # the reader tells when the device is gone
@@ -259,9 +252,11 @@ class Nat64d:
     def _take(self, config: NatConfig, settings: Settings) -> list[str]:
         """Translate by another config from the next packet on, and return its warnings."""
         warnings = [*map(str, config.warnings), *self._needs_restart(config)]
-        pool = self._pool_after(config)
+        address_map = nat64d_addresses.after_reload(
+            self.translator.address_map, self.config, config, self._leases, time.monotonic()
+        )
         self._packet_log = PacketLog(config.log, time.monotonic)
-        self.translator.reconfigure(settings, _address_map(config, pool), self._packet_log.observe)
+        self.translator.reconfigure(settings, address_map, self._packet_log.observe)
         self.workers.reset()
         self.config = config
         for warning in warnings:
@@ -281,30 +276,6 @@ class Nat64d:
         return [
             f"{keyword} changed; restart nat64d to use it" for keyword, it_did in changed.items() if it_did
         ]
-
-    def _pool_after(self, config: NatConfig) -> DynamicPool | None:
-        """Return the pool for a config: the one there is if it serves, else another one with the leases that fit."""
-        old = self.translator.address_map.pool
-        same = ("dynamic_pool", "prefix", "max_hosts_per_prefix", "log")
-        if (
-            all(getattr(config, name) == getattr(self.config, name) for name in same)
-            and config.reserved_in_pool() == self.config.reserved_in_pool()
-        ):
-            return old
-        pool = _new_pool(config)
-        if pool is None:
-            return None
-        if old is None:
-            if self._leases is not None:  # saved before the pool was taken out of the config, or by TAYGA
-                self._leases.load(pool, (config.prefix,) if config.prefix else (), time.monotonic())
-            return pool
-        lost = 0
-        for lease in old:
-            fits = lease.prefix == config.prefix
-            if not fits or pool.restore(lease.host, lease.prefix, lease.address, lease.last_use):
-                lost += 1
-        log.info("the pool changed", extra={"leases_kept": len(pool), "leases_lost": lost})
-        return pool
 
     # Control
 
@@ -334,19 +305,6 @@ def _spare_packets_the_collector() -> None:
     gc.set_threshold(often, less_often, _RARELY)
 
 
-def _new_pool(config: NatConfig) -> DynamicPool | None:
-    if config.dynamic_pool is None:
-        return None
-    pool = DynamicPool(config.dynamic_pool, config.reserved_in_pool(), config.max_hosts_per_prefix)
-    if "dyn" in config.log:
-        pool.observe = _log_lease
-    return pool
-
-
-def _address_map(config: NatConfig, pool: DynamicPool | None) -> AddressMap:
-    return AddressMap(config.prefix, Eamt(config.eams), pool, wkpf_strict=config.wkpf_strict)
-
-
 def _settings(config: NatConfig, device: str) -> Settings:
     """Return the translator's settings; the MTU is that of `device`. Raises `DeviceError`."""
     return Settings(
@@ -355,11 +313,4 @@ def _settings(config: NatConfig, device: str) -> Settings:
         mtu=tun.mtu(device),
         offlink_mtu=config.offlink_mtu,
         udp_zero_checksum=UdpZeroChecksum(config.udp_cksum_mode),
-    )
-
-
-def _log_lease(event: str, lease: Lease) -> None:
-    log.info(
-        f"lease {event}",  # noqa: G004 - three fixed events, each its own message
-        extra={"host": str(IPv6Address(lease.host)), "address": str(IPv4Address(lease.address))},
     )

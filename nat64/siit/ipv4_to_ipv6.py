@@ -5,9 +5,8 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
-from nat64.addressing.address_map import UnmappableError
 from nat64.addressing.special_purpose import may_translate_ipv4
-from nat64.addressing.unmappable import Unmappable
+from nat64.addressing.unmappable import Unmappable, UnmappableError
 from nat64.siit import (
     checksum,
     counters,
@@ -233,17 +232,15 @@ class IPv4ToIPv6:
         pair = self.pairs.find(addresses)
         if pair is None or (pair.lease is not None and (pair.lease.ended or not pair.lease.is_active(now))):
             try:
-                destination, lease = self._map.to_ipv6(header.destination, now)
-                source, source_lease = self._map.to_ipv6(header.source, now)
+                near = self._map.near_to_ipv6(header.destination, header.source, now)
+                far = self._map.far_to_ipv6(header.source, near, now)
             except UnmappableError as error:
                 if error.reason is Unmappable.NEVER_TRANSLATED:
                     raise Discard(counters.NEVER_TRANSLATED) from None
                 counter, code = _UNMAPPABLE[error.reason]
                 raise Reject(counter, icmp_tables.UNREACHABLE, code) from None
-            pair = AddressPair(addresses, source + destination, lease or source_lease)
-            if (
-                lease is None or source_lease is None
-            ):  # a pair remembers one lease; two are looked up each time
+            pair = AddressPair(addresses, far.address + near.address, near.lease or far.lease)
+            if near.lease is None or far.lease is None:  # a pair remembers one; two are looked up each time
                 self.pairs.keep(addresses, pair)
         if pair.lease is not None:
             pair.lease.last_use = now
@@ -254,15 +251,15 @@ class IPv4ToIPv6:
         if header.ttl < 2:
             raise Discard(counters.ICMP_HOP_LIMIT)
         try:
-            destination, _ = self._map.to_ipv6(header.destination, now)
+            near = self._map.near_to_ipv6(header.destination, header.source, now)
         except UnmappableError:
             raise Discard(counters.ICMP_ADDRESS) from None
         try:
-            source, _ = self._map.to_ipv6(header.source, now)
+            source = self._map.far_to_ipv6(header.source, near, now).address
         except UnmappableError:  # a router on the way: RFC 6791
             source = self._settings.ipv6_addr
             self._counts[counters.SOURCE_REPLACED] += 1
-        addresses = source + destination
+        addresses = source + near.address
         message = icmp_translation.error_to_ipv6(payload, addresses, self._map, self._settings.mtu, now)
         head = ipv6_header.build(header.tos, len(message), protocols.ICMPV6, header.ttl - 1, addresses)
         self._counts[counters.ERROR_TO_IPV6] += 1

@@ -5,12 +5,12 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
-from nat64.addressing.address_map import UnmappableError
 from nat64.addressing.special_purpose import may_translate_ipv6
-from nat64.addressing.unmappable import Unmappable
+from nat64.addressing.unmappable import Unmappable, UnmappableError
 from nat64.siit import (
     checksum,
     counters,
+    hairpin,
     icmp_tables,
     icmp_translation,
     ipv4_header,
@@ -21,10 +21,10 @@ from nat64.siit import (
 from nat64.siit.address_pair import AddressPair, PairCache
 from nat64.siit.inner_packet import ipv4_flags
 from nat64.siit.offload import longest_on_link, transport_header_length
-from nat64.siit.verdicts import Discard, Reject
+from nat64.siit.verdicts import Discard, InParts, Reject
 
 if TYPE_CHECKING:
-    from nat64.addressing.address_map import AddressMap
+    from nat64.addressing.address_map import AddressMap, Counterpart
     from nat64.siit.ipv6_header import IPv6Header
     from nat64.siit.offload import Offload
     from nat64.siit.settings import Settings
@@ -121,7 +121,8 @@ class IPv6ToIPv4:
     def translate(self, packet: memoryview, now: float, offload: Offload | None = None) -> Packets:
         """Return the IPv4 packet for any IPv6 packet. Raises `Discard` or `Reject`.
 
-        `offload` is what is left to do for a TCP or UDP packet without extension headers, if anything is.
+        `offload` is what is left to do for a TCP or UDP packet without extension headers, if anything is; then raises
+        `InParts` where the packet turns back.
         """
         header = ipv6_header.parse(packet)
         if not (may_translate_ipv6(header.source) and may_translate_ipv6(header.destination)):
@@ -134,7 +135,7 @@ class IPv6ToIPv4:
         if header.protocol == protocols.ICMPV6:
             _refuse_icmp_fragment(header)
             if payload and icmp_tables.is_ipv6_error(payload[0]):
-                return self._translate_error(header, payload)
+                return self._translate_error(header, payload, now)
         elif header.protocol == protocols.ICMP:
             raise Discard(counters.PROTOCOL)
         if header.hop_limit < 2:
@@ -146,6 +147,10 @@ class IPv6ToIPv4:
         if total_length > 0xFFFF:
             raise Discard(counters.MALFORMED)
         start, pair = self._translate_payload(header, payload, now, partial=offload is not None)
+        if pair.is_hairpinned:
+            turned = hairpin.packet(header, start, payload, pair.translated, self._settings.mtu)
+            self._counts[counters.HAIRPINNED] += 1
+            return turned
         self._counts[counters.TO_IPV4] += 1
         head = self._header(header, total_length, longest, pair.translated)
         self._identification += total_length // longest - 1  # the kernel counts on for each segment
@@ -159,6 +164,8 @@ class IPv6ToIPv4:
             if not payload or payload[0] not in icmp_tables.ECHO_TO_IPV4:
                 raise Discard(counters.ICMP_TYPE)  # before a lease is made for it
             pair = self._pair(header, now)
+            if pair.is_hairpinned:
+                return hairpin.echo(payload, pair), pair
             return transport.echo_to_ipv4(payload, len(payload), pair), pair
         begins_here = header.fragment is None or not header.fragment.offset
         if not begins_here or header.protocol not in protocols.CHECKSUM_AT:
@@ -166,6 +173,8 @@ class IPv6ToIPv4:
         if len(payload) < protocols.CHECKSUM_AT[header.protocol] + 2:
             raise Discard(counters.MALFORMED)
         pair = self._pair(header, now)
+        if partial and pair.is_hairpinned:
+            raise InParts
         adjust = transport.with_adjusted_sum if partial else transport.with_adjusted_checksum
         return adjust(header.protocol, payload, pair.delta) or b"", pair
 
@@ -178,15 +187,21 @@ class IPv6ToIPv4:
                 pair.lease.last_use = now
             return pair
         try:
-            destination, destination_lease = self._map.to_ipv4(header.destination)
-            source, lease = self._map.source_to_ipv4(header.source, now)
+            far = self._map.far_to_ipv4(header.destination)
+            back = self._map.turned_back(far, now)
+            source, lease = self._map.near_to_ipv4(header.source, far.of, now)
+            translated = source + far.address if back is None else back.of.embed(source) + back.address
         except UnmappableError as error:
             if error.reason is Unmappable.NEVER_TRANSLATED:
                 raise Discard(counters.NEVER_TRANSLATED) from None
             counter, code = _UNMAPPABLE[error.reason]
             raise Reject(counter, icmp_tables.V6_UNREACHABLE, code) from None
-        pair = AddressPair(addresses, source + destination, lease)
-        if destination_lease is None:  # a pair remembers one lease, that of its source
+        pair = AddressPair(addresses, translated, lease)
+        if back is not None:
+            if back.lease is not None:
+                back.lease.last_use = now
+        # A pair remembers one lease, that of its source; and it does not learn when its destination gets one.
+        elif far.lease is None and not self._map.may_turn_back(far.address):
             self.pairs.keep(addresses, pair)
         return pair
 
@@ -208,25 +223,42 @@ class IPv6ToIPv4:
             addresses=addresses,
         )
 
-    def _translate_error(self, header: IPv6Header, payload: memoryview) -> Packets:
+    def _translate_error(self, header: IPv6Header, payload: memoryview, now: float) -> Packets:
         """Translate an ICMPv6 error. It makes no lease, and it is never answered with an error."""
         if header.hop_limit < 2:
             raise Discard(counters.ICMP_HOP_LIMIT)
         try:
-            destination, _ = self._map.to_ipv4(header.destination)
+            far = self._map.far_to_ipv4(header.destination)
         except UnmappableError:
             raise Discard(counters.ICMP_ADDRESS) from None
+        back = self._map.turned_back(far, now)
+        if back is not None:
+            return self._turn_error_back(header, payload, far, back, now)
         addresses = header.source + header.destination
         message = icmp_translation.error_to_ipv4(payload, addresses, self._map, self._settings.mtu)
         try:
-            source, _ = self._map.to_ipv4(header.source)
+            source = self._map.known_to_ipv4(header.source, far.of)
         except UnmappableError:  # a router on the way: RFC 6791
             source = self._settings.ipv4_addr
             self._counts[counters.SOURCE_REPLACED] += 1
         total_length = ipv4_header.LENGTH + len(message)
         self._counts[counters.ERROR_TO_IPV4] += 1
-        head = self._header(header, total_length, total_length, source + destination)
+        head = self._header(header, total_length, total_length, source + far.address)
         return ((head + message, payload[:0]),)
+
+    def _turn_error_back(
+        self, header: IPv6Header, payload: memoryview, far: Counterpart, back: Counterpart, now: float
+    ) -> Packets:
+        """Return an error about a packet of the host `back` that turned back here."""
+        own = self._settings.ipv6_addr
+        try:
+            source = back.of.embed(self._map.known_to_ipv4(header.source, far.of))
+        except UnmappableError:  # a router on the way
+            source = own
+        turned = hairpin.error(header, payload, source + back.address, self._map, now)
+        self._counts[counters.SOURCE_REPLACED] += source == own
+        self._counts[counters.ERROR_HAIRPINNED] += 1
+        return turned
 
 
 def _refuse_icmp_fragment(header: IPv6Header) -> None:

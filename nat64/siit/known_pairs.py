@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from nat64.addressing.address_map import AddressMap
-from nat64.addressing.eamt import Eamt
 from nat64.addressing.lease import Lease
 from nat64.siit import counters
 from nat64.siit.address_pair import AddressPair
@@ -37,7 +36,7 @@ class KnownPairs:
 
     def reset(self, settings: Settings) -> None:
         """Forget all pairs and go on with other settings; the counters stay."""
-        nothing = AddressMap(None, Eamt(), None, wkpf_strict=True)
+        nothing = AddressMap(())
         self._to_ipv4 = IPv6ToIPv4(settings, nothing, self.counts)
         self._to_ipv6 = IPv4ToIPv6(settings, nothing, self.counts)
         self._leases: dict[bytes, Lease] = {}

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from nat64.addressing.host_limit import HostsPerPrefix
 from nat64.addressing.special_purpose import is_global, may_translate_ipv4, may_translate_ipv6
-from nat64.config import tayga_words
+from nat64.config import icmp_words, tayga_words
 from nat64.config.grammar import (
     Directive,
     Findings,
@@ -37,13 +37,14 @@ if TYPE_CHECKING:
 
     from nat64.addressing.eamt import Eam
     from nat64.addressing.prefix import Pref64
+    from nat64.config.icmp_words import IcmpRate
     from nat64.config.tayga_words import UdpCksumMode
 
 DEFAULT_CONTROL_SOCKET: Final = Path("/run/nat64d/control.sock")
 _MOST_WORKERS: Final = 64
 
 # The documentation names these for later versions; a config that relies on them must not run as if they were not there.
-_LATER: Final = frozenset({"fast-path", "linger", "hairpin", "icmp-rate", "metrics-listen"})
+_LATER: Final = frozenset({"fast-path", "linger", "hairpin", "metrics-listen"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class NatConfig:
     udp_cksum_mode: UdpCksumMode = "drop"
     offlink_mtu: int = 1280
     """Octets."""
+    icmp_rate: IcmpRate = icmp_words.DEFAULT_RATE
     tun_up: bool = False
     tun_ips: tuple[IPv4Interface | IPv6Interface, ...] = ()
     tun_routes: tuple[IPv4Network | IPv6Network, ...] = ()
@@ -129,6 +131,7 @@ class _Parser:
     log: frozenset[str] = frozenset()
     udp_cksum_mode: UdpCksumMode = "drop"
     offlink_mtu: int = 1280
+    icmp_rate: IcmpRate = icmp_words.DEFAULT_RATE
     tun_up: bool = False
     tun_ips: list[IPv4Interface | IPv6Interface] = field(default_factory=list)
     tun_routes: list[IPv4Network | IPv6Network] = field(default_factory=list)
@@ -167,6 +170,7 @@ class _Parser:
             log=self.log,
             udp_cksum_mode=self.udp_cksum_mode,
             offlink_mtu=self.offlink_mtu,
+            icmp_rate=self.icmp_rate,
             tun_up=self.tun_up,
             tun_ips=tuple(self.tun_ips),
             tun_routes=tuple(self.tun_routes),
@@ -189,6 +193,7 @@ class _Parser:
             "log": self._read_log,
             "udp-cksum-mode": self._read_udp_cksum_mode,
             "offlink-mtu": self._read_offlink_mtu,
+            "icmp-rate": self._read_icmp_rate,
             "workers": self._read_workers,
             "tun-up": self._read_tun_up,
             "tun-ip": self._read_tun_ip,
@@ -381,6 +386,10 @@ class _Parser:
         self._once(directive)
         directive.count(1, 1, "offlink-mtu OCTETS")
         self.offlink_mtu = read_number(directive.words[0], "offlink-mtu", 1280, 65535)
+
+    def _read_icmp_rate(self, directive: Directive) -> None:
+        self._once(directive)
+        self.icmp_rate = icmp_words.read_icmp_rate(directive)
 
     def _read_workers(self, directive: Directive) -> None:
         self._once(directive)

@@ -24,6 +24,7 @@ MAPS = [
         {},
         {"nat64_maps": MAPS, "nat64_tun_addresses": ["192.0.2.1/32"]},
         {"nat64_extra_directives": ["offlink-mtu 1400"]},
+        {"nat64_icmp_rate": "200 burst 20"},
     ],
 )
 def test_nat64d_accepts_the_config(variables: dict[str, Any], tmp_path: Path) -> None:

@@ -1,0 +1,40 @@
+"""What the words of our directives about ICMP errors mean. Each reader raises `Refused`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from nat64.config.grammar import Refused, read_number
+
+if TYPE_CHECKING:
+    from nat64.config.grammar import Directive
+
+_HIGHEST_RATE: Final = 1_000_000
+_LEAST_BURST: Final = 10
+_USAGE: Final = "icmp-rate ERRORS-PER-SECOND [burst NUMBER], e.g.: icmp-rate 1000 burst 250"
+
+
+class IcmpRate(NamedTuple):
+    """How many ICMP errors the translator itself may send: on average, and at once."""
+
+    per_second: int
+    burst: int
+
+
+DEFAULT_RATE: Final = IcmpRate(1000, 250)
+
+
+def read_icmp_rate(directive: Directive) -> IcmpRate:
+    """Read the limit that RFC 4443 section 2.4 (f) asks for. It cannot be turned off: that section makes it a MUST.
+
+    Nor can errors be turned off, for path MTU discovery needs them. The burst is a quarter of a second's errors if it
+    is not given, but lets a traceroute through at any rate.
+    """
+    directive.count(1, 3, _USAGE)
+    first, *more = directive.words
+    per_second = read_number(first, "number of errors per second", 1, _HIGHEST_RATE)
+    if not more:
+        return IcmpRate(per_second, max(_LEAST_BURST, per_second // 4))
+    if more[0].lower() != "burst" or len(more) == 1:
+        raise Refused(f"'{' '.join(more)}' says nothing about a rate", f"write: {_USAGE}")
+    return IcmpRate(per_second, read_number(more[1], "burst", 1, _HIGHEST_RATE))

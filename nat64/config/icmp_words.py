@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from nat64.config.grammar import Refused, read_number
+from nat64.addressing.router_pool import RouterPool
+from nat64.addressing.special_purpose import may_translate_ipv4
+from nat64.config.grammar import Refused, read_ipv4_network, read_number
 
 if TYPE_CHECKING:
     from nat64.config.grammar import Directive
 
 _HIGHEST_RATE: Final = 1_000_000
 _LEAST_BURST: Final = 10
+_LARGEST_POOL: Final = 8
 _USAGE: Final = "icmp-rate ERRORS-PER-SECOND [burst NUMBER], e.g.: icmp-rate 1000 burst 250"
 
 
@@ -38,3 +41,19 @@ def read_icmp_rate(directive: Directive) -> IcmpRate:
     if more[0].lower() != "burst" or len(more) == 1:
         raise Refused(f"'{' '.join(more)}' says nothing about a rate", f"write: {_USAGE}")
     return IcmpRate(per_second, read_number(more[1], "burst", 1, _HIGHEST_RATE))
+
+
+def read_rfc6791_pool(directive: Directive) -> RouterPool:
+    """Read the network whose addresses stand for IPv6 routers (RFC 6791 section 3.1); a /32 is one for all of them."""
+    directive.count(1, 1, "rfc6791-pool ADDRESS/LENGTH")
+    network = read_ipv4_network(directive.words[0])
+    if network.prefixlen < _LARGEST_POOL:
+        raise Refused(
+            f"an rfc6791-pool cannot have the length {network.prefixlen}",
+            f"give one from {_LARGEST_POOL} to 32",
+        )
+    if not may_translate_ipv4(network.network_address.packed):
+        raise Refused(
+            f"{network} is reserved", "take a network of your own, e.g.: rfc6791-pool 192.168.239.0/24"
+        )
+    return RouterPool(network)

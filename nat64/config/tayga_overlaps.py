@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from nat64.addressing.eamt import Eam
     from nat64.addressing.prefix import Pref64
@@ -49,6 +49,24 @@ def refuse_overlaps(  # noqa: PLR0913 - these are the addresses that a config ha
         _check_eam_ipv6(findings, eam, ipv6_addr, prefix)
     _refuse_duplicates(findings, [Placed(eam.value.ipv4, eam.place) for eam in eams])
     _refuse_duplicates(findings, [Placed(eam.value.ipv6, eam.place) for eam in eams])
+
+
+def refuse_router_pool_overlaps(
+    findings: Findings,
+    router_pool: Placed[IPv4Network],
+    others: Iterable[tuple[str, Placed[IPv4Network] | None]],
+) -> None:
+    """Record a mistake for each of the `others`, each with its keyword, that shares addresses with the `rfc6791-pool`.
+
+    Errors that come from an address that somebody has would be taken for that one's.
+    """
+    for keyword, other in others:
+        if other is not None and other.value.overlaps(router_pool.value):
+            findings.refuse(
+                router_pool.place,
+                f"rfc6791-pool {router_pool.value} overlaps the {keyword} {other.value} of {other.place}",
+                "give it a network of its own",
+            )
 
 
 def _check_eam_ipv4(

@@ -44,6 +44,11 @@ def split(message: memoryview, field: LengthField) -> tuple[memoryview, memoryvi
     return data[:length], data[length:]
 
 
+def room_beside_datagram(room: int) -> int:
+    """Return how many octets a structure may have in `room`."""
+    return room - _LEAST_DATAGRAM
+
+
 def join(
     icmp_type: int, datagram: bytes, extensions: bytes | memoryview, field: LengthField, room: int
 ) -> tuple[int, bytes]:

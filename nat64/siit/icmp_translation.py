@@ -11,6 +11,7 @@ from nat64.siit import (
     icmp_extensions,
     icmp_tables,
     inner_packet,
+    interface_information,
     ipv4_header,
     ipv6_header,
 )
@@ -33,11 +34,14 @@ _IPV4_ROOM: Final = icmp_errors.ICMPV4_ERROR_LENGTH - ipv4_header.LENGTH - _ICMP
 _IPV6_ROOM: Final = ipv6_header.MINIMUM_MTU - ipv6_header.LENGTH - _ICMP_HEADER
 
 
-def error_to_ipv4(message: memoryview, addresses: bytes, address_map: AddressMap, mtu: int) -> bytes:
+def error_to_ipv4(
+    message: memoryview, addresses: bytes, address_map: AddressMap, mtu: int, *, router: bytes | None = None
+) -> bytes:
     """Return the ICMPv4 message for an ICMPv6 error. Raises `Discard` when it has no counterpart.
 
-    `addresses` are the source and destination that it came with. What would make an IPv4 packet of more than 576
-    octets is cut off: an IPv4 host need not take larger ones (RFC 1812 section 4.3.2.3, RFC 791 section 3.1).
+    `addresses` are the source and destination that it came with. The address of a `router` is told beside the packet
+    (RFC 5837). What would make an IPv4 packet of more than 576 octets is cut off: an IPv4 host need not take larger
+    ones (RFC 1812 section 4.3.2.3, RFC 791 section 3.1).
     """
     if len(message) < _ICMP_HEADER:
         raise Discard(counters.MALFORMED)
@@ -56,16 +60,23 @@ def error_to_ipv4(message: memoryview, addresses: bytes, address_map: AddressMap
         raise Discard(counters.ICMP_TYPE)
     icmp_type, code, value = translated
     datagram = inner_packet.to_ipv4(inner, header, address_map)
-    length, data = icmp_extensions.join(icmp_type, datagram, extensions, icmp_extensions.ICMPV4, _IPV4_ROOM)
+    structure = _with_router(extensions, router, _IPV4_ROOM)
+    length, data = icmp_extensions.join(icmp_type, datagram, structure, icmp_extensions.ICMPV4, _IPV4_ROOM)
     return icmp_errors.icmpv4_message(icmp_type, code, value | length, data)
 
 
-def error_to_ipv6(
-    message: memoryview, addresses: bytes, address_map: AddressMap, mtu: int, now: float
+def error_to_ipv6(  # noqa: PLR0913 - each of them decides
+    message: memoryview,
+    addresses: bytes,
+    address_map: AddressMap,
+    mtu: int,
+    now: float,
+    *,
+    router: bytes | None = None,
 ) -> bytes:
     """Return the ICMPv6 message for an ICMPv4 error. Raises `Discard` when it has no counterpart.
 
-    `addresses` are the new source and destination. What would not fit into IPv6's minimum MTU is cut off
+    `addresses` are the new source and destination. The address of a `router` is told beside the packet (RFC 5837). What would not fit into IPv6's minimum MTU is cut off
     (RFC 4443 section 2.4 c).
     """
     if len(message) < _ICMP_HEADER:
@@ -85,8 +96,16 @@ def error_to_ipv6(
         raise Discard(counters.ICMP_TYPE)
     icmp_type, code, value = translated
     datagram = inner_packet.to_ipv6(inner, header, address_map, now)
-    length, data = icmp_extensions.join(icmp_type, datagram, extensions, icmp_extensions.ICMPV6, _IPV6_ROOM)
+    structure = _with_router(extensions, router, _IPV6_ROOM)
+    length, data = icmp_extensions.join(icmp_type, datagram, structure, icmp_extensions.ICMPV6, _IPV6_ROOM)
     return icmp_errors.icmpv6_message(addresses, icmp_type, code, value | length, data)
+
+
+def _with_router(extensions: memoryview, router: bytes | None, room: int) -> bytes | memoryview:
+    """Add the address of the router that sent the error, if it is to be told."""
+    if router is None:
+        return extensions
+    return interface_information.with_address(extensions, router, icmp_extensions.room_beside_datagram(room))
 
 
 def _inner(parse: _Parse[_HeaderT_co], inner: memoryview) -> _HeaderT_co:

@@ -167,6 +167,11 @@ class IPv6ToIPv4:
             return pair
         try:
             destination, destination_lease = self._map.to_ipv4(header.destination)
+            routers = self._settings.rfc6791_pool
+            if routers is not None and routers.contains(destination):
+                raise Reject(
+                    counters.ROUTER_POOL, icmp_tables.V6_UNREACHABLE, icmp_tables.V6_ADDRESS_UNREACHABLE
+                )
             source, lease = self._map.source_to_ipv4(header.source, now)
         except UnmappableError as error:
             if error.reason is Unmappable.NEVER_TRANSLATED:
@@ -203,13 +208,21 @@ class IPv6ToIPv4:
             destination, _ = self._map.to_ipv4(header.destination)
         except UnmappableError:
             raise Discard(counters.ICMP_ADDRESS) from None
-        addresses = header.source + header.destination
-        message = icmp_translation.error_to_ipv4(payload, addresses, self._map, self._settings.mtu)
+        router: bytes | None = None
         try:
             source, _ = self._map.to_ipv4(header.source)
-        except UnmappableError:  # a router on the way: RFC 6791
-            source = self._settings.ipv4_addr
-            self._counts[counters.SOURCE_REPLACED] += 1
+        except UnmappableError:
+            router = header.source
+            pool = self._settings.rfc6791_pool
+            source = self._settings.ipv4_addr if pool is None else pool.of_router(router)
+        message = icmp_translation.error_to_ipv4(
+            payload,
+            header.source + header.destination,
+            self._map,
+            self._settings.mtu,
+            router=router if self._settings.rfc5837 else None,
+        )
+        self._counts[counters.SOURCE_REPLACED] += router is not None
         total_length = ipv4_header.LENGTH + len(message)
         self._counts[counters.ERROR_TO_IPV4] += 1
         return ((self._header(header, total_length, source + destination) + message, payload[:0]),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nat64.addressing.router_pool import RouterPool
@@ -14,27 +15,31 @@ if TYPE_CHECKING:
 _HIGHEST_RATE: Final = 1_000_000
 _LEAST_BURST: Final = 10
 _LARGEST_POOL: Final = 8
-_USAGE: Final = "icmp-rate ERRORS-PER-SECOND [burst NUMBER], e.g.: icmp-rate 1000 burst 250"
+_USAGE: Final = "icmp-rate NUMBER [burst NUMBER]|unlimited|none, e.g.: icmp-rate 1000 burst 250"
 
 
 class IcmpRate(NamedTuple):
     """How many ICMP errors the translator itself may send: on average, and at once."""
 
-    per_second: int
-    burst: int
+    per_second: float
+    burst: float
 
 
 DEFAULT_RATE: Final = IcmpRate(1000, 250)
+_WITHOUT_NUMBER: Final = {"unlimited": IcmpRate(math.inf, math.inf), "none": IcmpRate(0, 0)}
 
 
 def read_icmp_rate(directive: Directive) -> IcmpRate:
-    """Read the limit that RFC 4443 section 2.4 (f) asks for. It cannot be turned off: that section makes it a MUST.
+    """Read the limit of RFC 4443 section 2.4 (f), or one of the choices of RFC 7915 sections 4.4 and 5.4: all, or none.
 
-    Nor can errors be turned off, for path MTU discovery needs them. The burst is a quarter of a second's errors if it
-    is not given, but lets a traceroute through at any rate.
+    The burst is a quarter of a second's errors if it is not given, but lets a traceroute through at any rate.
     """
     directive.count(1, 3, _USAGE)
     first, *more = directive.words
+    if first.lower() in _WITHOUT_NUMBER and not more:
+        return _WITHOUT_NUMBER[first.lower()]
+    if not first.isdigit():
+        raise Refused(f"'{' '.join(directive.words)}' is no icmp-rate", f"write: {_USAGE}")
     per_second = read_number(first, "number of errors per second", 1, _HIGHEST_RATE)
     if not more:
         return IcmpRate(per_second, max(_LEAST_BURST, per_second // 4))

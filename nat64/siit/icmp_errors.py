@@ -20,6 +20,7 @@ _INTERNETWORK_CONTROL: Final = 0xC0  # the precedence that RFC 1812 section 4.3.
 ICMPV4_ERROR_LENGTH: Final = 576
 """The most octets that RFC 1812 section 4.3.2.3 allows an ICMPv4 error to have, IPv4 header included."""
 
+_CLASS_E: Final = 240
 _ICMP_HEADER: Final = 8
 
 
@@ -74,7 +75,7 @@ def error_to_ipv4_sender(
         header = ipv4_header.parse(packet)
     except Discard:
         return None
-    if header.offset:
+    if header.offset or header.source[0] >= _CLASS_E:
         return None
     if header.protocol == protocols.ICMP:
         shown = packet[header.length : header.length + 1]

@@ -113,6 +113,8 @@ class IPv4ToIPv6:
                 raise Discard(counters.ICMP_FRAGMENT)
             if payload and payload[0] in icmp_tables.ERRORS:
                 return self._translate_error(header, payload, now)
+            if payload and payload[0] not in icmp_tables.ECHO_TO_IPV6:
+                raise Discard(counters.ICMP_TYPE)  # in silence, whatever else there may be to say
         elif header.protocol in protocols.NOT_FROM_IPV4:
             raise Discard(counters.PROTOCOL)
         if header.ttl < 2:

@@ -127,6 +127,8 @@ class IPv6ToIPv4:
             _refuse_icmp_fragment(header)
             if payload and icmp_tables.is_ipv6_error(payload[0]):
                 return self._translate_error(header, payload)
+            if payload and payload[0] not in icmp_tables.ECHO_TO_IPV4:
+                raise Discard(counters.ICMP_TYPE)  # in silence, whatever else there may be to say
         elif header.protocol == protocols.ICMP:
             raise Discard(counters.PROTOCOL)
         if header.hop_limit < 2:
@@ -145,8 +147,8 @@ class IPv6ToIPv4:
     ) -> tuple[bytes, AddressPair]:
         """Return the changed beginning of the payload, and the pair of addresses; a lease may be made."""
         if header.protocol == protocols.ICMPV6:
-            if not payload or payload[0] not in icmp_tables.ECHO_TO_IPV4:
-                raise Discard(counters.ICMP_TYPE)  # before a lease is made for it
+            if len(payload) < transport.ECHO_HEADER:
+                raise Discard(counters.MALFORMED)  # before a lease is made for it
             pair = self._pair(header, now)
             return transport.echo_to_ipv4(payload, len(payload), pair), pair
         begins_here = header.fragment is None or not header.fragment.offset

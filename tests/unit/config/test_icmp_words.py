@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from ipaddress import IPv4Network
 
 import pytest
@@ -16,22 +17,24 @@ from tests.unit.config.test_tayga import mistakes, parse
         ("icmp-rate 1000", 1000, 250),
         ("icmp-rate 8", 8, 10),  # a traceroute gets its answers
         ("ICMP-Rate 100 Burst 1", 100, 1),
+        ("icmp-rate Unlimited", math.inf, math.inf),
+        ("icmp-rate none", 0, 0),
         ("icmp-rate 1000000 burst 1000000", 1000000, 1000000),
     ],
 )
-def test_rfc4443_2_4_f_the_rate_is_configurable(line: str, per_second: int, burst: int) -> None:
+def test_rfc7915_4_4_errors_are_sent_or_limited_or_not_sent_as_configurable(
+    line: str, per_second: float, burst: float
+) -> None:
     assert parse(line).icmp_rate == (per_second, burst)
 
 
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("icmp-rate", "'icmp-rate' has 0 arguments; write: icmp-rate ERRORS-PER-SECOND [burst NUMBER]"),
+        ("icmp-rate", "'icmp-rate' has 0 arguments; write: icmp-rate NUMBER [burst NUMBER]|unlimited|none"),
         ("icmp-rate 1 burst 2 3", "'icmp-rate' has 4 arguments; write: icmp-rate"),
-        (
-            "icmp-rate off",
-            "'off' is not a valid number of errors per second; give a number from 1 to 1000000",
-        ),
+        ("icmp-rate off", "'off' is no icmp-rate; write: icmp-rate NUMBER [burst NUMBER]|unlimited|none"),
+        ("icmp-rate none burst 5", "'none burst 5' is no icmp-rate; write: icmp-rate"),
         ("icmp-rate 0", "'0' is not a valid number of errors per second; give a number from 1 to 1000000"),
         ("icmp-rate 5 burst", "'burst' says nothing about a rate; write: icmp-rate"),
         ("icmp-rate 5 at-once 3", "'at-once 3' says nothing about a rate; write: icmp-rate"),

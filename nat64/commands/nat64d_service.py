@@ -313,4 +313,8 @@ def _settings(config: NatConfig, device: str) -> Settings:
         mtu=tun.mtu(device),
         offlink_mtu=config.offlink_mtu,
         udp_zero_checksum=UdpZeroChecksum(config.udp_cksum_mode),
+        error_rate=config.icmp_rate.per_second,
+        error_burst=config.icmp_rate.burst,
+        rfc6791_pool=config.rfc6791_pool,
+        rfc5837=config.rfc5837,
     )

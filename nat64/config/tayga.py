@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from nat64.addressing.address_map import Hairpin
 from nat64.addressing.host_limit import HostsPerPrefix
 from nat64.addressing.special_purpose import is_global, may_translate_ipv4, may_translate_ipv6
-from nat64.config import tayga_words
+from nat64.config import icmp_words, tayga_words
 from nat64.config.grammar import (
     Directive,
     Findings,
@@ -31,7 +31,7 @@ from nat64.config.grammar import (
     read_ipv6,
     read_number,
 )
-from nat64.config.tayga_overlaps import Placed, refuse_overlaps
+from nat64.config.tayga_overlaps import Placed, refuse_overlaps, refuse_router_pool_overlaps
 from nat64.config.tayga_prefixes import GatheredPrefixes, PrefixConfig
 
 if TYPE_CHECKING:
@@ -40,13 +40,15 @@ if TYPE_CHECKING:
 
     from nat64.addressing.eamt import Eam
     from nat64.addressing.prefix import Pref64
+    from nat64.addressing.router_pool import RouterPool
+    from nat64.config.icmp_words import IcmpRate
     from nat64.config.tayga_words import UdpCksumMode
 
 DEFAULT_CONTROL_SOCKET: Final = Path("/run/nat64d/control.sock")
 _MOST_WORKERS: Final = 64
 
 # The documentation names these for later versions; a config that relies on them must not run as if they were not there.
-_LATER: Final = frozenset({"fast-path", "linger", "icmp-rate", "metrics-listen"})
+_LATER: Final = frozenset({"fast-path", "linger", "metrics-listen"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,11 @@ class NatConfig:
     """Whether packets come from the device as the kernel holds them, large and with checksums to finish."""
     workers: int = 1
     """Processes that translate, each from a queue of the device of its own."""
+    icmp_rate: IcmpRate = icmp_words.DEFAULT_RATE
+    rfc6791_pool: RouterPool | None = None
+    """Addresses for errors of IPv6 routers that have none; None: the own address."""
+    rfc5837: bool = False
+    """Whether errors with a replaced source tell it beside the packet."""
     tun_up: bool = False
     tun_ips: tuple[IPv4Interface | IPv6Interface, ...] = ()
     tun_routes: tuple[IPv4Network | IPv6Network, ...] = ()
@@ -152,8 +159,11 @@ class _Parser:
     offlink_mtu: int = 1280
     offload: bool = True
     workers: int = 1
+    icmp_rate: IcmpRate = icmp_words.DEFAULT_RATE
+    rfc6791_pool: Placed[RouterPool] | None = None
+    rfc5837: bool = False
     tun_up: bool = False
-    tun_ips: list[IPv4Interface | IPv6Interface] = field(default_factory=list)
+    tun_ips: list[Placed[IPv4Interface | IPv6Interface]] = field(default_factory=list)
     tun_routes: list[IPv4Network | IPv6Network] = field(default_factory=list)
     control_socket: Path | None = DEFAULT_CONTROL_SOCKET
 
@@ -177,6 +187,7 @@ class _Parser:
         )
         if self.prefixes_read:
             self.gathered.check(self.findings)
+        self._refuse_router_pool_overlaps()
         self._warn_of_own_tun_ips(own_ipv6)
         self.findings.raise_if_any()
         if self.ipv4_addr is None or own_ipv6 is None:
@@ -196,8 +207,11 @@ class _Parser:
             offlink_mtu=self.offlink_mtu,
             offload=self.offload,
             workers=self.workers,
+            icmp_rate=self.icmp_rate,
+            rfc6791_pool=self.rfc6791_pool.value if self.rfc6791_pool else None,
+            rfc5837=self.rfc5837,
             tun_up=self.tun_up,
-            tun_ips=tuple(self.tun_ips),
+            tun_ips=tuple(tun_ip.value for tun_ip in self.tun_ips),
             tun_routes=tuple(self.tun_routes),
             control_socket=self.control_socket,
             warnings=tuple(self.findings.warnings),
@@ -220,6 +234,9 @@ class _Parser:
             "udp-cksum-mode": self._read_udp_cksum_mode,
             "offlink-mtu": self._read_offlink_mtu,
             "offload": self._read_offload,
+            "icmp-rate": self._read_icmp_rate,
+            "rfc6791-pool": self._read_rfc6791_pool,
+            "rfc5837": self._read_rfc5837,
             "workers": self._read_workers,
             "tun-up": self._read_tun_up,
             "tun-ip": self._read_tun_ip,
@@ -304,13 +321,30 @@ class _Parser:
                 self.findings.refuse(directive.place, problem, "only 'map' directives can")
         return path
 
+    def _refuse_router_pool_overlaps(self) -> None:
+        if self.rfc6791_pool is None:
+            return
+        others: list[tuple[str, Placed[IPv4Network] | None]] = [
+            *(("pool", pool) for pool in self.gathered.pools()),
+            *(("map", Placed(each.value.eam.ipv4, each.place)) for each in self.gathered.maps),
+            *(
+                ("tun-ip", Placed(IPv4Network(tun_ip.value.ip), tun_ip.place))
+                for tun_ip in self.tun_ips
+                if isinstance(tun_ip.value, IPv4Interface)
+            ),
+        ]
+        if self.ipv4_addr is not None:
+            others.append(("ipv4-addr", Placed(IPv4Network(self.ipv4_addr.value), self.ipv4_addr.place)))
+        router_pool = Placed(self.rfc6791_pool.value.network, self.rfc6791_pool.place)
+        refuse_router_pool_overlaps(self.findings, router_pool, others)
+
     def _warn_of_own_tun_ips(self, own_ipv6: IPv6Address | None) -> None:
         own = {own_ipv6, self.ipv4_addr.value if self.ipv4_addr else None}
         for tun_ip in self.tun_ips:
-            if tun_ip.ip in own:
+            if tun_ip.value.ip in own:
                 self.findings.warn(
-                    self.places["tun-ip"],
-                    f"tun-ip {tun_ip.ip} is the translator's own address, so the kernel keeps its packets",
+                    tun_ip.place,
+                    f"tun-ip {tun_ip.value.ip} is the translator's own address, so the kernel keeps its packets",
                     "give the device another address",
                 )
 
@@ -419,6 +453,19 @@ class _Parser:
         directive.count(1, 1, "offload yes|no")
         self.offload = read_flag(directive.words[0], directive.keyword)
 
+    def _read_icmp_rate(self, directive: Directive) -> None:
+        self._once(directive)
+        self.icmp_rate = icmp_words.read_icmp_rate(directive)
+
+    def _read_rfc6791_pool(self, directive: Directive) -> None:
+        self._once(directive)
+        self.rfc6791_pool = Placed(icmp_words.read_rfc6791_pool(directive), directive.place)
+
+    def _read_rfc5837(self, directive: Directive) -> None:
+        self._once(directive)
+        directive.count(1, 1, "rfc5837 yes|no")
+        self.rfc5837 = read_flag(directive.words[0], directive.keyword)
+
     def _read_workers(self, directive: Directive) -> None:
         self._once(directive)
         directive.count(1, 1, "workers NUMBER")
@@ -430,7 +477,7 @@ class _Parser:
         self.tun_up = read_flag(directive.words[0], directive.keyword)
 
     def _read_tun_ip(self, directive: Directive) -> None:
-        self.tun_ips.append(tayga_words.read_tun_ip(directive))
+        self.tun_ips.append(Placed(tayga_words.read_tun_ip(directive), directive.place))
 
     def _read_tun_route(self, directive: Directive) -> None:
         self.tun_routes.append(tayga_words.read_tun_route(directive))

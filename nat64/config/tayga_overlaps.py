@@ -67,6 +67,24 @@ def _refuse_overlapping(findings: Findings, what: str, networks: Sequence[Placed
             )
 
 
+def refuse_router_pool_overlaps(
+    findings: Findings,
+    router_pool: Placed[IPv4Network],
+    others: Iterable[tuple[str, Placed[IPv4Network] | None]],
+) -> None:
+    """Record a mistake for each of the `others`, each with its keyword, that shares addresses with the `rfc6791-pool`.
+
+    Errors that come from an address that somebody has would be taken for that one's.
+    """
+    for keyword, other in others:
+        if other is not None and other.value.overlaps(router_pool.value):
+            findings.refuse(
+                router_pool.place,
+                f"rfc6791-pool {router_pool.value} overlaps the {keyword} {other.value} of {other.place}",
+                "give it a network of its own",
+            )
+
+
 def _check_eam_ipv4(
     findings: Findings,
     eam: Placed[Eam],

@@ -117,14 +117,13 @@ class IPv4ToIPv6:
         header = ipv4_header.parse(packet)
         if not (may_translate_ipv4(header.source) and may_translate_ipv4(header.destination)):
             raise Discard(counters.NEVER_TRANSLATED)
+        self._keep_router_pool(header)
         options = packet[ipv4_header.LENGTH : header.length]
         if options and ipv4_header.has_unexpired_source_route(options):
             raise Reject(counters.SOURCE_ROUTE, icmp_tables.UNREACHABLE, icmp_tables.SOURCE_ROUTE_FAILED)
         payload = packet[header.length : header.total_length]
         if header.protocol == protocols.ICMP:
-            if header.is_fragment:
-                raise Discard(counters.ICMP_FRAGMENT)
-            if payload and payload[0] in icmp_tables.ERRORS:
+            if _is_icmp_error(header, payload):
                 return self._translate_error(header, payload, now)
         elif header.protocol in protocols.NOT_FROM_IPV4:
             raise Discard(counters.PROTOCOL)
@@ -140,6 +139,16 @@ class IPv4ToIPv6:
             packets = self._fragments(header, start, payload, pair.translated)
         self._counts[counters.TO_IPV6] += 1
         return packets
+
+    def _keep_router_pool(self, header: IPv4Header) -> None:
+        """Refuse packets to routers' addresses: nobody is there; and packets from them: only our errors are."""
+        pool = self._settings.rfc6791_pool
+        if pool is None:
+            return
+        if pool.contains(header.source):
+            raise Discard(counters.FROM_SELF)
+        if pool.contains(header.destination):
+            raise Reject(counters.ROUTER_POOL, icmp_tables.UNREACHABLE, icmp_tables.HOST_UNREACHABLE)
 
     def _translate_payload(
         self, header: IPv4Header, payload: memoryview, pair: AddressPair, *, partial: bool
@@ -254,16 +263,39 @@ class IPv4ToIPv6:
             near = self._map.near_to_ipv6(header.destination, header.source, now)
         except UnmappableError:
             raise Discard(counters.ICMP_ADDRESS) from None
+        router: bytes | None = None
         try:
             source = self._map.far_to_ipv6(header.source, near, now).address
-        except UnmappableError:  # a router on the way: RFC 6791
+        except UnmappableError:  # a router that the prefix does not cover: as RFC 6791, the other way
+            router = header.source
             source = self._settings.ipv6_addr
-            self._counts[counters.SOURCE_REPLACED] += 1
         addresses = source + near.address
-        message = icmp_translation.error_to_ipv6(payload, addresses, self._map, self._settings.mtu, now)
+        message = icmp_translation.error_to_ipv6(
+            payload,
+            addresses,
+            self._map,
+            self._settings.mtu,
+            now,
+            router=router if self._settings.rfc5837 else None,
+        )
+        self._counts[counters.SOURCE_REPLACED] += router is not None
         head = ipv6_header.build(header.tos, len(message), protocols.ICMPV6, header.ttl - 1, addresses)
         self._counts[counters.ERROR_TO_IPV6] += 1
         return ((head + message, payload[:0]),)
+
+
+def _is_icmp_error(header: IPv4Header, payload: memoryview) -> bool:
+    """Whether an ICMP message is an error. Raises `Discard`, in silence, for one without a counterpart.
+
+    A fragment has none: ICMPv6's checksum covers a length that it does not show.
+    """
+    if header.is_fragment:
+        raise Discard(counters.ICMP_FRAGMENT)
+    if not payload or payload[0] in icmp_tables.ECHO_TO_IPV6:
+        return False
+    if payload[0] in icmp_tables.ERRORS:
+        return True
+    raise Discard(counters.ICMP_TYPE)
 
 
 def _protocol_in_ipv6(header: IPv4Header) -> int:

@@ -16,6 +16,7 @@ MINIMUM_MTU: Final = 1280
 _HEADER: Final = Struct("!IHBB16s16s")
 _WRITTEN: Final = Struct("!IHBB32s")
 _FRAGMENT: Final = Struct("!BBHI")
+_NEXT_HEADER: Final = 6
 _SKIPPED: Final = frozenset((protocols.HOP_BY_HOP, protocols.ROUTING, protocols.DESTINATION_OPTIONS))
 
 
@@ -30,7 +31,7 @@ class Fragment(NamedTuple):
 class IPv6Header(NamedTuple):
     """A header's fields with those of its extension headers.
 
-    `payload_at` is where the upper-layer header `protocol` begins and `payload_length` how many octets there
+    `protocol_at` is where the number `protocol` stands, `payload_at` where the upper-layer header begins, and `payload_length` how many octets there
     should be from there. `segments_left_at` is where an unfinished routing header says so, if one does.
     """
 
@@ -39,6 +40,7 @@ class IPv6Header(NamedTuple):
     source: bytes
     destination: bytes
     protocol: int
+    protocol_at: int
     payload_at: int
     payload_length: int
     fragment: Fragment | None
@@ -57,6 +59,7 @@ def parse(packet: memoryview, *, whole: bool = True) -> IPv6Header:
     if first >> 28 != 6 or (whole and end > len(packet)):
         raise Discard(counters.MALFORMED)
     at = LENGTH
+    protocol_at = _NEXT_HEADER
     fragment: Fragment | None = None
     segments_left_at: int | None = None
     while protocol in _SKIPPED or protocol == protocols.FRAGMENT:
@@ -67,6 +70,7 @@ def parse(packet: memoryview, *, whole: bool = True) -> IPv6Header:
             raise Discard(counters.MALFORMED)
         if at + 8 > min(end, len(packet)):
             raise Discard(counters.MALFORMED)
+        protocol_at = at
         if protocol == protocols.FRAGMENT:
             protocol, _, offset_flags, identification = _FRAGMENT.unpack_from(packet, at)
             fragment = Fragment(offset_flags >> 3, bool(offset_flags & 1), identification)
@@ -90,6 +94,7 @@ def parse(packet: memoryview, *, whole: bool = True) -> IPv6Header:
         source,
         destination,
         protocol,
+        protocol_at,
         at,
         payload_length,
         fragment,

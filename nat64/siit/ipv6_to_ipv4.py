@@ -133,8 +133,7 @@ class IPv6ToIPv4:
             )
         payload = packet[header.payload_at : header.payload_at + header.payload_length]
         if header.protocol == protocols.ICMPV6:
-            _refuse_icmp_fragment(header)
-            if payload and icmp_tables.is_ipv6_error(payload[0]):
+            if _is_icmp_error(header, payload):
                 return self._translate_error(header, payload, now)
         elif header.protocol == protocols.ICMP:
             raise Discard(counters.PROTOCOL)
@@ -161,8 +160,8 @@ class IPv6ToIPv4:
     ) -> tuple[bytes, AddressPair]:
         """Return the changed beginning of the payload, and the pair of addresses; a lease may be made."""
         if header.protocol == protocols.ICMPV6:
-            if not payload or payload[0] not in icmp_tables.ECHO_TO_IPV4:
-                raise Discard(counters.ICMP_TYPE)  # before a lease is made for it
+            if len(payload) < transport.ECHO_HEADER:
+                raise Discard(counters.MALFORMED)  # before a lease is made for it
             pair = self._pair(header, now)
             if pair.is_hairpinned:
                 return hairpin.echo(payload, pair), pair
@@ -188,6 +187,11 @@ class IPv6ToIPv4:
             return pair
         try:
             far = self._map.far_to_ipv4(header.destination)
+            routers = self._settings.rfc6791_pool
+            if routers is not None and routers.contains(far.address):
+                raise Reject(
+                    counters.ROUTER_POOL, icmp_tables.V6_UNREACHABLE, icmp_tables.V6_ADDRESS_UNREACHABLE
+                )
             back = self._map.turned_back(far, now)
             source, lease = self._map.near_to_ipv4(header.source, far.of, now)
             translated = source + far.address if back is None else back.of.embed(source) + back.address
@@ -234,13 +238,21 @@ class IPv6ToIPv4:
         back = self._map.turned_back(far, now)
         if back is not None:
             return self._turn_error_back(header, payload, far, back, now)
-        addresses = header.source + header.destination
-        message = icmp_translation.error_to_ipv4(payload, addresses, self._map, self._settings.mtu)
+        router: bytes | None = None
         try:
             source = self._map.known_to_ipv4(header.source, far.of)
-        except UnmappableError:  # a router on the way: RFC 6791
-            source = self._settings.ipv4_addr
-            self._counts[counters.SOURCE_REPLACED] += 1
+        except UnmappableError:
+            router = header.source
+            pool = self._settings.rfc6791_pool
+            source = self._settings.ipv4_addr if pool is None else pool.of_router(router)
+        message = icmp_translation.error_to_ipv4(
+            payload,
+            header.source + header.destination,
+            self._map,
+            self._settings.mtu,
+            router=router if self._settings.rfc5837 else None,
+        )
+        self._counts[counters.SOURCE_REPLACED] += router is not None
         total_length = ipv4_header.LENGTH + len(message)
         self._counts[counters.ERROR_TO_IPV4] += 1
         head = self._header(header, total_length, total_length, source + far.address)
@@ -261,7 +273,15 @@ class IPv6ToIPv4:
         return turned
 
 
-def _refuse_icmp_fragment(header: IPv6Header) -> None:
-    """Raise `Discard` for a fragment of ICMPv6: its checksum covers a length that a fragment does not show."""
+def _is_icmp_error(header: IPv6Header, payload: memoryview) -> bool:
+    """Whether an ICMPv6 message is an error. Raises `Discard`, in silence, for one without a counterpart.
+
+    A fragment has none: the checksum covers a length that it does not show.
+    """
     if header.fragment is not None and (header.fragment.offset or header.fragment.more_fragments):
         raise Discard(counters.ICMP_FRAGMENT)
+    if not payload or payload[0] in icmp_tables.ECHO_TO_IPV4:
+        return False
+    if icmp_tables.is_ipv6_error(payload[0]):
+        return True
+    raise Discard(counters.ICMP_TYPE)

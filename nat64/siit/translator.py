@@ -174,7 +174,8 @@ class Translator:
         if not may_translate_ipv6(header.source):
             raise Discard(counters.NEVER_TRANSLATED)
         if header.protocol != protocols.ICMPV6 and header.source != self.settings.ipv6_addr:
-            raise Reject(counters.SELF_OTHER, *icmp_tables.V6_PROTOCOL_UNKNOWN)
+            unknown, code, _ = icmp_tables.V6_PROTOCOL_UNKNOWN
+            raise Reject(counters.SELF_OTHER, unknown, code, header.protocol_at)
         payload = packet[header.payload_at : header.payload_at + header.payload_length]
         start = None
         if header.protocol == protocols.ICMPV6 and header.fragment is None:

@@ -55,6 +55,7 @@ def test_what_is_left_out_has_taygas_defaults() -> None:
     assert config.log == frozenset()
     assert config.udp_cksum_mode == "drop"
     assert config.offlink_mtu == 1280
+    assert config.icmp_rate == (1000, 250)
     assert not config.tun_up
     assert config.control_socket == Path("/run/nat64d/control.sock")
     assert config.warnings == ()
@@ -72,6 +73,7 @@ def test_every_directive_is_read() -> None:
         "log drop reject icmp self dyn",
         "udp-cksum-mode calc",
         "offlink-mtu 1492",
+        "icmp-rate 500 burst 50",
         "tun-up yes",
         "tun-ip 192.0.0.1/29",
         "tun-ip 2001:db8::1",
@@ -92,6 +94,7 @@ def test_every_directive_is_read() -> None:
     assert config.log == {"drop", "reject", "icmp", "self", "dyn"}
     assert config.udp_cksum_mode == "calc"
     assert config.offlink_mtu == 1492
+    assert config.icmp_rate == (500, 50)
     assert config.tun_up
     assert config.tun_ips == (IPv4Interface("192.0.0.1/29"), IPv6Interface("2001:db8::1/128"))
     assert config.tun_routes == (

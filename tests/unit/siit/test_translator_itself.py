@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from ipaddress import IPv4Network, IPv6Network
 
 import pytest
 from scapy.compat import raw
-from scapy.layers.inet import ICMP, IP, UDP
+from scapy.layers.inet import ICMP, IP, UDP, IPOption_LSRR
 from scapy.layers.inet6 import (
     ICMPv6DestUnreach,
     ICMPv6EchoReply,
     ICMPv6EchoRequest,
     ICMPv6ParamProblem,
     ICMPv6TimeExceeded,
+    ICMPv6Unknown,
     IPv6,
+    IPv6ExtHdrDestOpt,
     IPv6ExtHdrFragment,
+    IPv6ExtHdrRouting,
 )
 from scapy.packet import Raw
 
@@ -48,6 +52,12 @@ def test_tayga_other_protocols_to_the_own_addresses_are_refused(gateway: Gateway
     refusal4 = IP(src=OWN4, dst=SERVER4, tos=0xC0, ttl=64, id=IP(sent).id) / ICMP(type=3, code=2)
     assert sent == raw(refusal4 / raw(datagram4))
     assert gateway.counts[counters.SELF_OTHER] == 2
+
+
+def test_rfc4443_3_4_the_pointer_shows_where_the_protocol_stands(gateway: Gateway) -> None:
+    datagram = IPv6(src=HOST, dst=OWN6) / IPv6ExtHdrDestOpt() / IPv6ExtHdrFragment() / UDP()
+    refusal = IPv6(src=OWN6, dst=HOST, hlim=64) / ICMPv6ParamProblem(code=1, ptr=48)
+    assert gateway.send_one(datagram) == raw(refusal / raw(datagram))
 
 
 def test_nobody_is_made_to_echo_to_a_group(gateway: Gateway) -> None:
@@ -122,6 +132,51 @@ def test_rfc4443_2_4_f_errors_are_rate_limited() -> None:
     assert sum(len(gateway.send(packet, now=100.35)) for _ in range(20)) == 3
     assert sum(len(gateway.send(packet, now=200.0)) for _ in range(20)) == 5
     assert sum(len(gateway.send(packet, now=150.0)) for _ in range(20)) == 0  # a clock that goes back
+
+
+def test_rfc7915_4_4_errors_are_limited_or_not_as_the_administrator_says() -> None:
+    packet = IPv6(src=HOST, dst=SERVER6, hlim=1) / UDP()
+    unlimited = Gateway(error_rate=math.inf, error_burst=math.inf)
+    assert sum(len(unlimited.send(packet, now=100.0)) for _ in range(5000)) == 5000
+    silent = Gateway(error_rate=0.0, error_burst=0.0)
+    assert [silent.send(packet, now=now) for now in (0.0, 1.0, 1000.0)] == [[], [], []]
+    assert silent.counts[counters.ERROR_RATE_LIMITED] == 3
+    assert silent.send_one(IPv6(src=HOST, dst=SERVER6) / UDP())
+
+
+@pytest.mark.parametrize("source", ["240.0.0.1", "255.255.255.254"])
+def test_rfc1122_3_2_2_no_error_answers_a_class_e_source(gateway: Gateway, source: str) -> None:
+    assert gateway.send(IP(src=source, dst=LEASED, ttl=1) / UDP()) == []
+    assert gateway.counts[counters.ERROR_UNANSWERABLE] == 1
+    assert len(gateway.send(IP(src=source, dst=LEASED) / UDP())) == 1  # TAYGA translates them
+
+
+@pytest.mark.parametrize("icmp_type", [3, 4, 5, 11, 12])
+def test_rfc1812_4_3_2_7_no_error_answers_an_error(gateway: Gateway, icmp_type: int) -> None:
+    route = IPOption_LSRR(pointer=4, routers=["192.0.2.1"])
+    error = IP(src=SERVER4, dst=LEASED, options=[route]) / ICMP(type=icmp_type)
+    assert gateway.send(error) == []
+    assert gateway.send(IP(src=SERVER4, dst="192.168.240.99", ttl=1) / ICMP(type=icmp_type)) == []
+    assert gateway.counts[counters.ERROR_UNANSWERABLE] == 1
+    assert gateway.counts[counters.ERROR_SENT] == 0
+
+
+@pytest.mark.parametrize("icmp_type", [1, 2, 3, 4, 100, 101, 127, 137])
+def test_rfc4443_2_4_e_no_error_answers_an_error_or_a_redirect(gateway: Gateway, icmp_type: int) -> None:
+    routing = IPv6ExtHdrRouting(segleft=1, addresses=[SERVER6])
+    message = ICMPv6Unknown(type=icmp_type, msgbody=bytes(48))
+    assert gateway.send(IPv6(src=HOST, dst=SERVER6) / routing / message) == []
+    assert gateway.send(IPv6(src=HOST, dst="2001:db8:99::1", hlim=1) / message) == []
+    assert gateway.counts[counters.ERROR_UNANSWERABLE] == 1
+    assert gateway.counts[counters.ERROR_SENT] == 0
+
+
+def test_rfc1812_4_3_2_3_an_error_has_at_most_576_octets(gateway: Gateway) -> None:
+    packet = IP(src=SERVER4, dst=LEASED, ttl=1) / UDP() / bytes(1400)
+    sent = gateway.send_one(packet)
+    outer = IP(src=OWN4, dst=SERVER4, tos=0xC0, ttl=64, id=IP(sent).id)
+    assert sent == raw(outer / ICMP(type=11, code=0) / raw(packet)[:548])
+    assert len(sent) == 576
 
 
 def test_rfc6052_3_1_non_global_through_the_well_known_prefix_is_refused() -> None:

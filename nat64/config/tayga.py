@@ -1,8 +1,8 @@
 """The translator's config: TAYGA 0.9.6's tayga.conf, and our own directives in the same grammar.
 
 A file is read into one frozen `NatConfig`; every mistake of the file is told at once. What TAYGA accepts means the
-same here. Three things are accepted beyond TAYGA: maps whose networks contain one another (the longest match counts),
-`control-socket`, and a `tun-ip` inside the pool, which is kept out of it. Refused beyond TAYGA: map networks with bits
+same here. Four things are accepted beyond TAYGA: maps whose networks contain one another (the longest match counts),
+`control-socket`, `tos`, and a `tun-ip` inside the pool, which is kept out of it. Refused beyond TAYGA: map networks with bits
 set after their length (TAYGA accepts them and then never matches), a map that covers the whole pool, and pools or
 maps in 169.254.0.0/16.
 """
@@ -30,6 +30,7 @@ from nat64.config.grammar import (
     read_number,
 )
 from nat64.config.tayga_overlaps import Placed, refuse_overlaps
+from nat64.config.tayga_words import COPIED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
     from nat64.addressing.eamt import Eam
     from nat64.addressing.prefix import Pref64
-    from nat64.config.tayga_words import UdpCksumMode
+    from nat64.config.tayga_words import Tos, UdpCksumMode
 
 DEFAULT_CONTROL_SOCKET: Final = Path("/run/nat64d/control.sock")
 _MOST_WORKERS: Final = 64
@@ -67,6 +68,7 @@ class NatConfig:
     udp_cksum_mode: UdpCksumMode = "drop"
     offlink_mtu: int = 1280
     """Octets."""
+    tos: Tos = COPIED
     tun_up: bool = False
     tun_ips: tuple[IPv4Interface | IPv6Interface, ...] = ()
     tun_routes: tuple[IPv4Network | IPv6Network, ...] = ()
@@ -129,6 +131,7 @@ class _Parser:
     log: frozenset[str] = frozenset()
     udp_cksum_mode: UdpCksumMode = "drop"
     offlink_mtu: int = 1280
+    tos: Tos = COPIED
     tun_up: bool = False
     tun_ips: list[IPv4Interface | IPv6Interface] = field(default_factory=list)
     tun_routes: list[IPv4Network | IPv6Network] = field(default_factory=list)
@@ -167,6 +170,7 @@ class _Parser:
             log=self.log,
             udp_cksum_mode=self.udp_cksum_mode,
             offlink_mtu=self.offlink_mtu,
+            tos=self.tos,
             tun_up=self.tun_up,
             tun_ips=tuple(self.tun_ips),
             tun_routes=tuple(self.tun_routes),
@@ -189,6 +193,7 @@ class _Parser:
             "log": self._read_log,
             "udp-cksum-mode": self._read_udp_cksum_mode,
             "offlink-mtu": self._read_offlink_mtu,
+            "tos": self._read_tos,
             "workers": self._read_workers,
             "tun-up": self._read_tun_up,
             "tun-ip": self._read_tun_ip,
@@ -381,6 +386,10 @@ class _Parser:
         self._once(directive)
         directive.count(1, 1, "offlink-mtu OCTETS")
         self.offlink_mtu = read_number(directive.words[0], "offlink-mtu", 1280, 65535)
+
+    def _read_tos(self, directive: Directive) -> None:
+        self._once(directive)
+        self.tos = tayga_words.read_tos(directive)
 
     def _read_workers(self, directive: Directive) -> None:
         self._once(directive)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_interface, ip_network
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from nat64.addressing.eamt import Eam
 from nat64.addressing.prefix import LENGTHS, Pref64
@@ -13,10 +13,21 @@ from nat64.config.grammar import Directive, Refused, read_ipv4_network, read_ipv
 
 UdpCksumMode = Literal["drop", "fwd", "calc"]
 
+
+class Tos(NamedTuple):
+    """The TOS octet and traffic class of translated packets, from 0 to 255; None: that of the packet."""
+
+    to_ipv4: int | None = None
+    to_ipv6: int | None = None
+
+
+COPIED: Final = Tos()
+
 LOG_CATEGORIES: Final = ("drop", "reject", "icmp", "self", "dyn")
 
 _LONGEST_DEVICE_NAME: Final = 15
 _LARGEST_POOL: Final = 8
+_MOST_OCTET_DIGITS: Final = 3
 
 
 def read_tun_device(directive: Directive) -> str:
@@ -100,6 +111,13 @@ def read_udp_cksum_mode(directive: Directive) -> UdpCksumMode:
     raise Refused(f"'{directive.words[0]}' is no udp-cksum-mode", "write: udp-cksum-mode drop|fwd|calc")
 
 
+def read_tos(directive: Directive) -> Tos:
+    """Read what becomes of the TOS octet and the traffic class; one word is for both directions."""
+    directive.count(1, 2, "tos copy|TO_IPV4 [copy|TO_IPV6], e.g.: tos 0")
+    values = [None if word.lower() == "copy" else _octet(word) for word in directive.words]
+    return Tos(values[0], values[-1])
+
+
 def read_tun_ip(directive: Directive) -> IPv4Interface | IPv6Interface:
     """Read an address with or without the length of its network."""
     directive.count(1, 1, "tun-ip ADDRESS[/LENGTH]")
@@ -131,6 +149,18 @@ def read_path(directive: Directive) -> Path:
     if not word.startswith("/") or "\0" in word:
         raise Refused(f"'{word}' is not an absolute path", f"write: {directive.keyword} /PATH")
     return Path(word)
+
+
+def _octet(word: str) -> int:
+    """Read a decimal or hexadecimal number of eight bits."""
+    digits = word.lower().removeprefix("0x")
+    try:
+        value = int(digits, 10 if digits == word else 16) if digits.isascii() and digits.isalnum() else -1
+    except ValueError:
+        value = -1
+    if len(digits) > _MOST_OCTET_DIGITS or not 0 <= value <= 0xFF:
+        raise Refused(f"'{word}' is not a valid tos", "write copy, or a number from 0 to 255 or 0x00 to 0xff")
+    return value
 
 
 def _without_zone(word: str) -> str:

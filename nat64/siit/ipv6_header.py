@@ -26,6 +26,11 @@ class Fragment(NamedTuple):
     more_fragments: bool
     identification: int
 
+    @property
+    def is_part(self) -> bool:
+        """Whether the packet is a part of a larger one; a fragment header may stand without that."""
+        return self.more_fragments or self.offset > 0
+
 
 class IPv6Header(NamedTuple):
     """A header's fields with those of its extension headers.
@@ -60,9 +65,7 @@ def parse(packet: memoryview, *, whole: bool = True) -> IPv6Header:
     fragment: Fragment | None = None
     segments_left_at: int | None = None
     while protocol in _SKIPPED or protocol == protocols.FRAGMENT:
-        if fragment is not None and (
-            fragment.offset or fragment.more_fragments or protocol == protocols.FRAGMENT
-        ):
+        if fragment is not None and (fragment.is_part or protocol == protocols.FRAGMENT):
             # Only a first fragment would show what follows, so a chain that goes on cannot be translated.
             raise Discard(counters.MALFORMED)
         if at + 8 > min(end, len(packet)):
@@ -80,7 +83,8 @@ def parse(packet: memoryview, *, whole: bool = True) -> IPv6Header:
         raise Discard(counters.MALFORMED)
     payload_length = end - at
     if fragment is not None and (
-        (fragment.more_fragments and (payload_length % 8 or not payload_length))
+        (fragment.is_part and not payload_length)
+        or (fragment.more_fragments and payload_length % 8)
         or fragment.offset * 8 + payload_length > 0xFFFF
     ):
         raise Discard(counters.MALFORMED)

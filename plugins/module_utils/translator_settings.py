@@ -34,6 +34,7 @@ KEYWORDS_OF_VARIABLES: Final = {
     "prefix": "nat64_prefix",
     "dynamic-pool": "nat64_pool",
     "map": "nat64_maps",
+    "tos": "nat64_tos",
     "tun-ip": "nat64_tun_addresses",
 }
 

@@ -262,6 +262,18 @@ def translator_inputs() -> Iterator[tuple[str, bytes]]:
                     ],
                 ),
             )
+    for name in (
+        "v6-udp",
+        "v4-udp",
+        "v4-big-fragmentable",
+        "v4-first-fragment",
+        "v6-error-1-4",
+        "v4-error-11-0",
+    ):
+        yield (
+            f"tos-{name}",
+            translator_target.encode((_PREFIX, 0, 0, 0, 16), [Record(0, 0, 0, by_name[name])]),
+        )
     hosts = [Record(_ALL_FIXES, 0, host << 4, by_name["v6-udp"]) for host in (0, 2, 3, 4, 5, 6)]
     yield "hosts", translator_target.encode(plain, hosts)
     yield "hosts-limited", translator_target.encode((_PREFIX, 0, 0, 0, 2), hosts)
@@ -302,6 +314,7 @@ map-file maps
 wkpf-strict no
 udp-cksum-mode calc
 offlink-mtu 1400
+tos 0x20 copy
 log drop reject icmp self dyn
 workers 4
 strict-frag-hdr on # retired

@@ -37,6 +37,7 @@ PREFIXES: Final = tuple(
         "64:ff9b:1::/48",
     )
 )
+TOS: Final = 0x20
 MTUS: Final = (1500, 1280, 1400, 9000, 65535)
 OFFLINK_MTUS: Final = (1280, 1285, 1400, 1500, 65535)
 MODES: Final = tuple(UdpZeroChecksum)
@@ -158,6 +159,8 @@ class UnderTest:
             udp_zero_checksum=MODES[mode % len(MODES)],
             error_rate=2.0,
             error_burst=6.0,
+            tos_to_ipv4=TOS if flags & 16 else None,
+            tos_to_ipv6=0 if flags & 16 else None,
             pairs_kept=4,
         )
         self.seen: list[str] = []
@@ -304,6 +307,8 @@ class UnderTest:
             return
         assert out.version == 10 - arrived.version
         assert out.hops == arrived.hops - 1
+        asked = self.settings.tos_to_ipv4 if out.version == 4 else self.settings.tos_to_ipv6
+        assert out.traffic_class == (arrived.traffic_class if asked is None else asked)
         if counters.ERROR_TO_IPV4 in grown or counters.ERROR_TO_IPV6 in grown:
             assert wire.is_icmp_error(arrived)
             assert wire.is_icmp_error(out)

@@ -73,6 +73,15 @@ def test_rfc7915_5_1_header_fields_follow_the_ipv6_header(
         assert sent == expected(sent, payload, tos=traffic_class, ttl=hop_limit - 1)
 
 
+@given(st.integers(0, 255), st.sampled_from([0, 0x20, 255]))
+def test_rfc7915_5_1_the_traffic_class_is_ignored_if_asked(traffic_class: int, tos: int) -> None:
+    gateway = Gateway(tos_to_ipv4=tos)
+    payload = UDP(sport=5, dport=6) / b"data"
+    for _ in range(2):
+        sent = gateway.send_one(ipv6(tc=traffic_class) / payload)
+        assert sent == expected(sent, payload, tos=tos)
+
+
 @pytest.mark.parametrize(("length", "may_be_fragmented"), [(1240, True), (1241, False)])
 def test_rfc7915_5_1_packets_over_1260_octets_are_not_to_be_fragmented(
     gateway: Gateway, length: int, may_be_fragmented: bool
@@ -274,6 +283,8 @@ def test_impossible_fragments_are_dropped(gateway: Gateway) -> None:
     gateway.drop(fragment(0, 1, 17, bytes(63)), counters.MALFORMED)
     gateway.drop(fragment(0, 1, 6, bytes(16)), counters.MALFORMED)
     gateway.drop(fragment(8191, 0, 17, bytes(64)), counters.MALFORMED)
+    gateway.drop(fragment(0, 1, 17, b""), counters.MALFORMED)
+    gateway.drop(fragment(8, 0, 17, b""), counters.MALFORMED)
     gateway.drop(fragment(0, 1, 60, bytes(64)), counters.MALFORMED)
 
 

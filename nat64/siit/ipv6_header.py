@@ -82,12 +82,8 @@ def parse(packet: memoryview, *, whole: bool = True) -> IPv6Header:
     if at > min(end, len(packet)):
         raise Discard(counters.MALFORMED)
     payload_length = end - at
-    if fragment is not None and (
-        (fragment.is_part and not payload_length)
-        or (fragment.more_fragments and payload_length % 8)
-        or fragment.offset * 8 + payload_length > 0xFFFF
-    ):
-        raise Discard(counters.MALFORMED)
+    if fragment is not None:
+        _check_fragment(fragment, protocol, payload_length)
     return IPv6Header(
         first >> 20 & 0xFF,
         hop_limit,
@@ -99,6 +95,18 @@ def parse(packet: memoryview, *, whole: bool = True) -> IPv6Header:
         fragment,
         segments_left_at,
     )
+
+
+def _check_fragment(fragment: Fragment, protocol: int, payload_length: int) -> None:
+    """Raise `Discard` for a fragment that cannot be a part of any packet, or not of one that can be translated."""
+    if protocol in protocols.NOT_BEHIND_FRAGMENT:
+        raise Discard(counters.PROTOCOL)
+    if (
+        (fragment.is_part and not payload_length)
+        or (fragment.more_fragments and payload_length % 8)
+        or fragment.offset * 8 + payload_length > 0xFFFF
+    ):
+        raise Discard(counters.MALFORMED)
 
 
 def build(traffic_class: int, payload_length: int, protocol: int, hop_limit: int, addresses: bytes) -> bytes:

@@ -82,6 +82,10 @@ def test_numbers_that_would_become_extension_headers_are_dropped(gateway: Gatewa
     gateway.drop(ipv4(proto=protocol) / Raw(bytes(40)), counters.PROTOCOL)
 
 
+def test_rfc7915_4_2_igmp_goes_no_further_than_its_link(gateway: Gateway) -> None:
+    gateway.drop(ipv4(proto=2) / Raw(bytes.fromhex("1600 09fd cb00 7150")), counters.PROTOCOL)
+
+
 def test_rfc7915_4_1_options_are_ignored(gateway: Gateway) -> None:
     options = [IPOption_NOP(), IPOption_LSRR(pointer=8, routers=["192.0.2.1"])]
     datagram = raw(ipv4() / UDP() / b"x")[20:]  # scapy would reckon with the source route, which is over

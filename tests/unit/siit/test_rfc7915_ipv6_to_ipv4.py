@@ -274,6 +274,20 @@ def test_rfc7915_5_1_1_extension_headers_are_skipped_behind_it_too(gateway: Gate
     gateway.drop(ipv6() / IPv6ExtHdrFragment(m=1, nh=60) / options / raw(payload)[:8], counters.MALFORMED)
 
 
+@pytest.mark.parametrize("protocol", [51, 135, 139, 140])
+def test_rfc7915_5_1_1_other_extension_headers_behind_it_are_dropped(gateway: Gateway, protocol: int) -> None:
+    for offset, more in ((0, 0), (0, 1), (8, 0)):
+        gateway.drop(fragment(offset, more, protocol, bytes(64)), counters.PROTOCOL)
+
+
+@pytest.mark.parametrize("protocol", [50, 51, 59, 135])
+def test_rfc7915_5_1_the_first_header_that_is_not_skipped_is_the_protocol(
+    gateway: Gateway, protocol: int
+) -> None:
+    sent = gateway.send_one(ipv6() / IPv6ExtHdrDestOpt(nh=protocol) / Raw(bytes(16)))
+    assert sent == expected(sent, Raw(bytes(16)), proto=protocol)
+
+
 def test_fragments_of_icmp_are_dropped(gateway: Gateway) -> None:
     gateway.drop(fragment(0, 1, 58, bytes(64)), counters.ICMP_FRAGMENT)
     gateway.drop(fragment(8, 0, 58, bytes(64)), counters.ICMP_FRAGMENT)

@@ -35,6 +35,11 @@ options:
     description: As above.
     type: str
     required: true
+  further_prefixes:
+    description: As above.
+    type: list
+    elements: dict
+    default: []
   maps:
     description: As above.
     type: list
@@ -267,6 +272,7 @@ def main() -> None:
         argument_spec={
             **words,
             **lists,
+            "further_prefixes": {"type": "list", "elements": "dict", "default": []},
             "maps": {"type": "list", "elements": "dict", "default": []},
             "log_file": {"type": "str", "default": ""},
             "manage_sysctl": {"type": "bool", "default": True},

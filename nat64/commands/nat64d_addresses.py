@@ -28,15 +28,25 @@ def at_start(config: NatConfig, saved: LeaseFile | None, now: float) -> AddressM
     pools = {each.prefix: _new_pool(each.pool, config) for each in config.prefixes}
     if saved is not None and any(pool is not None for pool in pools.values()):
         saved.load(pools, now)
-    return _address_map(config, pools)
+    return _address_map(config, eamts(config), pools)
 
 
-def after_reload(
-    old: AddressMap, old_config: NatConfig, config: NatConfig, saved: LeaseFile | None, now: float
+def eamts(config: NatConfig) -> list[Eamt]:
+    """Return the table of the maps of each prefix."""
+    return [Eamt(each.eams) for each in config.prefixes]
+
+
+def after_reload(  # noqa: PLR0913, PLR0917 - what there was, and what there is to be
+    old: AddressMap,
+    old_config: NatConfig,
+    config: NatConfig,
+    tables: list[Eamt],
+    saved: LeaseFile | None,
+    now: float,
 ) -> AddressMap:
     """Return the map for another config, with each pool that still serves, and the leases that fit of the others.
 
-    A pool for a prefix that had none gets the saved leases: it may have been taken out of the config for a while. Raises
+    `tables` are the `eamts` of the config. A pool for a prefix that had none gets the saved leases: it may have been taken out of the config for a while. Raises
     `DeviceError` as `LeaseFile.load`.
     """
     pools_before = {of.prefix: of.pool for of in old.prefixes}
@@ -59,7 +69,7 @@ def after_reload(
         saved.load(pools, now, only=added)
     if any(pools.get(prefix) is not pool for prefix, pool in pools_before.items()):
         _move_leases(pools_before, pools)
-    return _address_map(config, pools)
+    return _address_map(config, tables, pools)
 
 
 def _move_leases(
@@ -77,11 +87,13 @@ def _move_leases(
     log.info("the pool changed", extra={"leases_kept": kept, "leases_lost": lost})
 
 
-def _address_map(config: NatConfig, pools: Mapping[Pref64 | None, DynamicPool | None]) -> AddressMap:
+def _address_map(
+    config: NatConfig, tables: list[Eamt], pools: Mapping[Pref64 | None, DynamicPool | None]
+) -> AddressMap:
     return AddressMap(
         [
-            PrefixMap(each.prefix, Eamt(each.eams), pools[each.prefix], wkpf_strict=config.wkpf_strict)
-            for each in config.prefixes
+            PrefixMap(each.prefix, eamt, pools[each.prefix], wkpf_strict=config.wkpf_strict)
+            for each, eamt in zip(config.prefixes, tables, strict=True)
         ],
         config.hairpin,
     )

@@ -50,15 +50,11 @@ def after_reload(  # noqa: PLR0913, PLR0917 - what there was, and what there is 
     `DeviceError` as `LeaseFile.load`.
     """
     pools_before = {of.prefix: of.pool for of in old.prefixes}
-    same = ("max_hosts_per_prefix", "log")
-    is_same = (
-        all(getattr(config, name) == getattr(old_config, name) for name in same)
-        and config.reserved_in_pools() == old_config.reserved_in_pools()
-    )
     pools: dict[Pref64 | None, DynamicPool | None] = {}
     for each in config.prefixes:
         before = pools_before.get(each.prefix)
-        if is_same and before is not None and before.network == each.pool:
+        serves = before is not None and before.network == each.pool
+        if serves and config.max_hosts_per_prefix == old_config.max_hosts_per_prefix:
             pools[each.prefix] = before
         else:
             pools[each.prefix] = _new_pool(each.pool, config)
@@ -67,9 +63,27 @@ def after_reload(  # noqa: PLR0913, PLR0917 - what there was, and what there is 
     ]
     if added and saved is not None:
         saved.load(pools, now, only=added)
+    # From here on nothing may fail: what there was is changed.
+    if config.reserved_in_pools() != old_config.reserved_in_pools():
+        _reserve(pools_before, pools, config)
     if any(pools.get(prefix) is not pool for prefix, pool in pools_before.items()):
         _move_leases(pools_before, pools)
+    for pool in pools.values():
+        if pool is not None:
+            _observe(pool, config)
     return _address_map(config, tables, pools)
+
+
+def _reserve(
+    before: Mapping[Pref64 | None, DynamicPool | None],
+    after: Mapping[Pref64 | None, DynamicPool | None],
+    config: NatConfig,
+) -> None:
+    """Have the pools that stay lease no address that has another use now."""
+    kept = [pool for prefix, pool in after.items() if pool is not None and pool is before.get(prefix)]
+    lost = sum(pool.reserve(config.reserved_in_pools()) for pool in kept)
+    if lost:
+        log.info("leases lost to maps or own addresses", extra={"leases_lost": lost})
 
 
 def _move_leases(
@@ -103,9 +117,12 @@ def _new_pool(network: IPv4Network | None, config: NatConfig) -> DynamicPool | N
     if network is None:
         return None
     pool = DynamicPool(network, config.reserved_in_pools(), config.max_hosts_per_prefix)
-    if "dyn" in config.log:
-        pool.observe = _log_lease
+    _observe(pool, config)
     return pool
+
+
+def _observe(pool: DynamicPool, config: NatConfig) -> None:
+    pool.observe = _log_lease if "dyn" in config.log else None
 
 
 def _log_lease(event: str, lease: Lease) -> None:

@@ -91,6 +91,7 @@ def test_a_new_map_inside_a_pool_takes_its_address_from_the_host_that_had_it() -
     before = start(old)
     first, other = leases(before).values()
     after = reload(before, old, config(OTHER, f"map {first} 2001:db8:9::9"))
+    assert [a is b for a, b in zip(after.pools, before.pools, strict=True)] == [True, True]
     assert leases(after) == {"2001:db8:65::/96": other}
     assert after.near_to_ipv6(IPv4Address(first).packed, b"\x08\x08\x08\x08", 1.0).address == (
         IPv6Address("2001:db8:9::9").packed

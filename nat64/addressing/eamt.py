@@ -27,12 +27,12 @@ class Eam:
 
     def to_ipv6(self, ipv4: bytes) -> bytes:
         """Return the IPv6 address that stands for `ipv4`, which lies in the IPv4 network."""
-        suffix = int.from_bytes(ipv4, "big") & int(self.ipv4.hostmask)
+        suffix = int.from_bytes(ipv4, "big") & (1 << 32 - self.ipv4.prefixlen) - 1
         return (int(self.ipv6.network_address) | suffix << self.padding).to_bytes(16, "big")
 
     def to_ipv4(self, ipv6: bytes) -> bytes:
         """Return the IPv4 address that stands for `ipv6`, which lies in the IPv6 network."""
-        suffix = (int.from_bytes(ipv6, "big") & int(self.ipv6.hostmask)) >> self.padding
+        suffix = (int.from_bytes(ipv6, "big") & (1 << 128 - self.ipv6.prefixlen) - 1) >> self.padding
         return (int(self.ipv4.network_address) | suffix).to_bytes(4, "big")
 
     @property

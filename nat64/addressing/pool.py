@@ -38,18 +38,31 @@ class DynamicPool:
         self.observe: Callable[[str, Lease], None] | None = None
         self._base = int(network.network_address)
         self._taken = bytearray(network.num_addresses)
-        self._taken[0] = 1
-        for other in excluded:
-            if other.overlaps(network):
-                first = max(int(other.network_address) - self._base, 0)
-                last = min(int(other.broadcast_address) - self._base, network.num_addresses - 1)
-                self._taken[first : last + 1] = b"\x01" * (last + 1 - first)
-        self._free = self._taken.count(0)
-        self.size = self._free
+        self._reserved: list[tuple[int, int]] = []  # the first offset, and the one after the last
         self._by_host: dict[tuple[bytes, Pref64 | None], Lease] = {}
         self._by_address: dict[bytes, Lease] = {}
         self._idle = IdleQueue()
         self._limit = HostLimit(hosts_per_prefix) if hosts_per_prefix is not None else None
+        self.reserve(excluded)
+
+    def reserve(self, excluded: Iterable[IPv4Network]) -> int:
+        """Lease `excluded` no more, and what was excluded before again. Returns how many leases end by that.
+
+        It costs nothing for the leases that stay.
+        """
+        for first, end in self._reserved:
+            self._taken[first:end] = bytes(end - first)
+        self._reserved = [(0, 1), *filter(None, map(self._offsets, excluded))]
+        self._taken[0] = 0
+        lost = [lease for first, end in self._reserved for lease in self._held(first, end)]
+        for lease in lost:
+            if not lease.ended:  # networks may contain one another
+                self._end(lease, "reclaimed")
+        for first, end in self._reserved:
+            self._taken[first:end] = b"\x01" * (end - first)
+        self._free = self._taken.count(0)
+        self.size = self._free + len(self._by_host)
+        return len({lease.address for lease in lost})
 
     def __len__(self) -> int:
         return len(self._by_host)
@@ -127,6 +140,21 @@ class DynamicPool:
             self._end(oldest, "forgotten")
             ended.append(oldest)
         return ended
+
+    def _offsets(self, network: IPv4Network) -> tuple[int, int] | None:
+        """Return where `network` begins in the pool, and where it has ended, or None where it does not lie in it."""
+        first = int(network.network_address) - self._base
+        end = first + (1 << 32 - network.prefixlen)
+        if first >= len(self._taken) or end <= 0:
+            return None
+        return max(first, 0), min(end, len(self._taken))
+
+    def _held(self, first: int, end: int) -> Iterator[Lease]:
+        """Yield the leases of addresses from `first` to before `end`, while nothing else is taken."""
+        at = self._taken.find(1, first, end)
+        while at >= 0:
+            yield self._by_address[(self._base + at).to_bytes(4, "big")]
+            at = self._taken.find(1, at + 1, end)
 
     def _offset(self, address: bytes) -> int:
         return int.from_bytes(address, "big") - self._base

@@ -28,27 +28,33 @@ def at_start(config: NatConfig, saved: LeaseFile | None, now: float) -> AddressM
     pools = {each.prefix: _new_pool(each.pool, config) for each in config.prefixes}
     if saved is not None and any(pool is not None for pool in pools.values()):
         saved.load(pools, now)
-    return _address_map(config, pools)
+    return _address_map(config, eamts(config), pools)
 
 
-def after_reload(
-    old: AddressMap, old_config: NatConfig, config: NatConfig, saved: LeaseFile | None, now: float
+def eamts(config: NatConfig) -> list[Eamt]:
+    """Return the table of the maps of each prefix."""
+    return [Eamt(each.eams) for each in config.prefixes]
+
+
+def after_reload(  # noqa: PLR0913, PLR0917 - what there was, and what there is to be
+    old: AddressMap,
+    old_config: NatConfig,
+    config: NatConfig,
+    tables: list[Eamt],
+    saved: LeaseFile | None,
+    now: float,
 ) -> AddressMap:
     """Return the map for another config, with each pool that still serves, and the leases that fit of the others.
 
-    A pool for a prefix that had none gets the saved leases: it may have been taken out of the config for a while. Raises
+    `tables` are the `eamts` of the config. A pool for a prefix that had none gets the saved leases: it may have been taken out of the config for a while. Raises
     `DeviceError` as `LeaseFile.load`.
     """
     pools_before = {of.prefix: of.pool for of in old.prefixes}
-    same = ("max_hosts_per_prefix", "log")
-    is_same = (
-        all(getattr(config, name) == getattr(old_config, name) for name in same)
-        and config.reserved_in_pools() == old_config.reserved_in_pools()
-    )
     pools: dict[Pref64 | None, DynamicPool | None] = {}
     for each in config.prefixes:
         before = pools_before.get(each.prefix)
-        if is_same and before is not None and before.network == each.pool:
+        serves = before is not None and before.network == each.pool
+        if serves and config.max_hosts_per_prefix == old_config.max_hosts_per_prefix:
             pools[each.prefix] = before
         else:
             pools[each.prefix] = _new_pool(each.pool, config)
@@ -57,9 +63,27 @@ def after_reload(
     ]
     if added and saved is not None:
         saved.load(pools, now, only=added)
+    # From here on nothing may fail: what there was is changed.
+    if config.reserved_in_pools() != old_config.reserved_in_pools():
+        _reserve(pools_before, pools, config)
     if any(pools.get(prefix) is not pool for prefix, pool in pools_before.items()):
         _move_leases(pools_before, pools)
-    return _address_map(config, pools)
+    for pool in pools.values():
+        if pool is not None:
+            _observe(pool, config)
+    return _address_map(config, tables, pools)
+
+
+def _reserve(
+    before: Mapping[Pref64 | None, DynamicPool | None],
+    after: Mapping[Pref64 | None, DynamicPool | None],
+    config: NatConfig,
+) -> None:
+    """Have the pools that stay lease no address that has another use now."""
+    kept = [pool for prefix, pool in after.items() if pool is not None and pool is before.get(prefix)]
+    lost = sum(pool.reserve(config.reserved_in_pools()) for pool in kept)
+    if lost:
+        log.info("leases lost to maps or own addresses", extra={"leases_lost": lost})
 
 
 def _move_leases(
@@ -77,11 +101,13 @@ def _move_leases(
     log.info("the pool changed", extra={"leases_kept": kept, "leases_lost": lost})
 
 
-def _address_map(config: NatConfig, pools: Mapping[Pref64 | None, DynamicPool | None]) -> AddressMap:
+def _address_map(
+    config: NatConfig, tables: list[Eamt], pools: Mapping[Pref64 | None, DynamicPool | None]
+) -> AddressMap:
     return AddressMap(
         [
-            PrefixMap(each.prefix, Eamt(each.eams), pools[each.prefix], wkpf_strict=config.wkpf_strict)
-            for each in config.prefixes
+            PrefixMap(each.prefix, eamt, pools[each.prefix], wkpf_strict=config.wkpf_strict)
+            for each, eamt in zip(config.prefixes, tables, strict=True)
         ],
         config.hairpin,
     )
@@ -91,9 +117,12 @@ def _new_pool(network: IPv4Network | None, config: NatConfig) -> DynamicPool | N
     if network is None:
         return None
     pool = DynamicPool(network, config.reserved_in_pools(), config.max_hosts_per_prefix)
-    if "dyn" in config.log:
-        pool.observe = _log_lease
+    _observe(pool, config)
     return pool
+
+
+def _observe(pool: DynamicPool, config: NatConfig) -> None:
+    pool.observe = _log_lease if "dyn" in config.log else None
 
 
 def _log_lease(event: str, lease: Lease) -> None:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from nat64.addressing.eamt import Eamt
     from nat64.addressing.pool import DynamicPool
     from nat64.config.tayga import NatConfig
     from nat64.control.server import ControlServer
@@ -236,12 +237,14 @@ class Nat64d:
         async with self._reloading:
             readiness.reloading()
             try:
-                config = read_config(self.invocation.config_path)
+                # In a thread, because packets do not wait for some thousands of maps.
+                config = await asyncio.to_thread(read_config, self.invocation.config_path)
+                eamts = await asyncio.to_thread(nat64d_addresses.eamts, config)
                 settings = _settings(config, self.device)
                 if config.tun_device == self.device:
                     # In a thread, because pyroute2 runs an event loop of its own.
                     await asyncio.to_thread(configure_interface, config)
-                return self._take(config, settings)
+                return self._take(config, settings, eamts)
             except (ConfigError, DeviceError) as error:
                 raise CommandFailed(str(error)) from None
             except OSError as error:
@@ -249,11 +252,11 @@ class Nat64d:
             finally:
                 readiness.ready()
 
-    def _take(self, config: NatConfig, settings: Settings) -> list[str]:
+    def _take(self, config: NatConfig, settings: Settings, eamts: list[Eamt]) -> list[str]:
         """Translate by another config from the next packet on, and return its warnings."""
         warnings = [*map(str, config.warnings), *self._needs_restart(config)]
         address_map = nat64d_addresses.after_reload(
-            self.translator.address_map, self.config, config, self._leases, time.monotonic()
+            self.translator.address_map, self.config, config, eamts, self._leases, time.monotonic()
         )
         self._packet_log = PacketLog(config.log, time.monotonic)
         self.translator.reconfigure(settings, address_map, self._packet_log.observe)

@@ -85,6 +85,12 @@ def refuse_router_pool_overlaps(
             )
 
 
+def _overlap(one: _Network, other: _Network) -> bool:
+    """Whether the networks share an address, told without the objects that `overlaps` makes: maps come by thousands."""
+    longer = one.max_prefixlen - min(one.prefixlen, other.prefixlen)
+    return int(one.network_address) >> longer == int(other.network_address) >> longer
+
+
 def _check_eam_ipv4(
     findings: Findings,
     eam: Placed[Eam],
@@ -92,14 +98,14 @@ def _check_eam_ipv4(
     pools: Sequence[Placed[IPv4Network]],
 ) -> None:
     network = eam.value.ipv4
-    if ipv4_addr and network == IPv4Network(ipv4_addr.value):
+    if ipv4_addr and network.prefixlen == 32 and network.network_address == ipv4_addr.value:
         findings.refuse(
             eam.place,
             f"{ipv4_addr.value} is the translator's own address since {ipv4_addr.place}",
             "map another IPv4 address",
         )
     for pool in pools:
-        if pool.value.subnet_of(network):
+        if network.prefixlen <= pool.value.prefixlen and _overlap(network, pool.value):
             findings.refuse(
                 eam.place,
                 f"the map {network} takes every address of the pool {pool.value} of {pool.place}",
@@ -121,7 +127,7 @@ def _check_eam_ipv6(
             "map another IPv6 address",
         )
     for prefix in prefixes:
-        if network.overlaps(prefix.value.network):
+        if _overlap(network, prefix.value.network):
             findings.refuse(
                 eam.place,
                 f"{network} overlaps the prefix {prefix.value} of {prefix.place}",
@@ -133,9 +139,10 @@ def _refuse_duplicates(
     findings: Findings, networks: Iterable[tuple[Placed[_Network], Pref64 | None]]
 ) -> None:
     """Record a mistake for each network that an earlier map for the same prefix has; without one, for any prefix."""
-    seen: dict[tuple[_Network, Pref64 | None], Place] = {}
+    seen: dict[tuple[int, int, Pref64 | None], Place] = {}
     for network, prefix in networks:
-        earlier = seen.setdefault((network.value, prefix), network.place)
+        key = int(network.value.network_address), network.value.prefixlen, prefix
+        earlier = seen.setdefault(key, network.place)
         if earlier is not network.place:
             findings.refuse(
                 network.place, f"{network.value} is already mapped at {earlier}", "keep one of the two maps"

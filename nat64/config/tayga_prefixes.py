@@ -36,7 +36,8 @@ class GatheredPrefixes:
     @property
     def first(self) -> Placed[Pref64] | None:
         """The prefix to which all belongs that names none."""
-        return next(iter(self.prefixes()), None)
+        words = self.directives[0] if self.directives else None
+        return Placed(words.value.prefix, words.place) if words is not None else None
 
     def prefixes(self) -> list[Placed[Pref64]]:
         """Return the prefixes in their order."""
@@ -49,7 +50,7 @@ class GatheredPrefixes:
 
     def prefix_of(self, words: MapWords) -> Pref64 | None:
         """Return the prefix that a map is for."""
-        return words.prefix or (self.first.value if self.first is not None else None)
+        return words.prefix or (self.directives[0].value.prefix if self.directives else None)
 
     def configs(self) -> tuple[PrefixConfig, ...]:
         """Return what belongs together, the first prefix first; at least one, which may have no prefix."""

@@ -31,10 +31,10 @@ def probes(settings: Settings) -> list[Probe]:
         found.append(Probe("ip6", device, inside, "established", device, daddr=networks))
         if settings.port_forwards or settings.public_maps:
             found.append(Probe("ip6", device, inside, "new", device, daddr=networks))
-    pool = (ip_network(settings.pool),)
+    pools = tuple(ip_network(text) for text in settings.pools)
     for uplink in settings.uplinks:
-        found.append(Probe("ip", device, uplink, "new", device, saddr=pool))
-        found.append(Probe("ip", uplink, device, "established", device, daddr=pool))
+        found.append(Probe("ip", device, uplink, "new", device, saddr=pools))
+        found.append(Probe("ip", uplink, device, "established", device, daddr=pools))
         for forward in settings.port_forwards:
             server = (ip_network(forward["ipv4"]),)
             found.append(Probe("ip", uplink, device, "new", device, daddr=server, dnat=True))

@@ -27,18 +27,18 @@ class Settings:
     lan_interfaces: list[str] = field(default_factory=list)
     lan_networks: list[str] = field(default_factory=list)
     uplinks: list[str] = field(default_factory=list)
-    pool: str = ""
+    pools: list[str] = field(default_factory=list)
     clamp_mss: str = ""
     """`rt mtu`, a size in octets, or nothing."""
     port_forwards: list[dict[str, Any]] = field(default_factory=list)
     """Each with protocol, port, ipv4 (the server's address in the translator) and to_port."""
     public_maps: list[str] = field(default_factory=list)
-    """The IPv4 networks of maps outside the pool."""
+    """The IPv4 networks of maps outside the pools."""
     findings: list[str] = field(default_factory=list)
 
     def rules(self) -> dict[str, Any]:
         """Return what the template needs."""
-        names = ("device", "lan_interfaces", "lan_networks", "uplinks", "pool", "clamp_mss", "port_forwards")
+        names = ("device", "lan_interfaces", "lan_networks", "uplinks", "pools", "clamp_mss", "port_forwards")
         return {name: getattr(self, name) for name in names}
 
 
@@ -49,6 +49,7 @@ def read_settings(  # noqa: PLR0913 - these are the role's variables
     lan_networks: Sequence[str],
     uplinks: Sequence[str],
     pool: str,
+    further_pools: Sequence[str] = (),
     maps: Sequence[Mapping[str, Any]] = (),
     clamp_mss: object = False,
     port_forwards: Sequence[Mapping[str, Any]] = (),
@@ -57,7 +58,12 @@ def read_settings(  # noqa: PLR0913 - these are the role's variables
     found = Settings(device)
     _read_interfaces(found, lan_interfaces, uplinks)
     _read_networks(found, lan_networks)
-    network = _read_pool(found, pool)
+    network = _read_pool(found, "nat44_pool", pool)
+    others = [_read_pool(found, "nat44_further_pools", each) for each in further_pools]
+    # As below: nft refuses a set whose networks contain one another.
+    found.pools = [
+        str(each) for each in collapse_addresses([each for each in (network, *others) if each is not None])
+    ]
     _read_clamp_mss(found, clamp_mss)
     if not lan_interfaces and not lan_networks:
         found.findings.append(
@@ -67,7 +73,11 @@ def read_settings(  # noqa: PLR0913 - these are the role's variables
     # A wrong pool keeps nothing else from being told.
     network = network or IPv4Network("192.168.240.0/20")
     pairs = _pairs(maps)
-    found.public_maps = [str(ipv4) for ipv4, __ in pairs if not ipv4.subnet_of(network)]
+    found.public_maps = [
+        str(ipv4)
+        for ipv4, __ in pairs
+        if not any(ipv4.subnet_of(each) for each in (network, *others) if each is not None)
+    ]
     _read_port_forwards(found, port_forwards, pairs, network)
     return found
 
@@ -114,16 +124,15 @@ def _read_networks(found: Settings, networks: Sequence[str]) -> None:
     found.lan_networks = [str(network) for network in collapse_addresses(read)]
 
 
-def _read_pool(found: Settings, pool: str) -> IPv4Network | None:
-    network = _network(found, "nat44_pool", pool, 4)
+def _read_pool(found: Settings, variable: str, pool: str) -> IPv4Network | None:
+    network = _network(found, variable, pool, 4)
     if not isinstance(network, IPv4Network):
         return None
     if not 1 <= network.prefixlen <= 31:
         found.findings.append(
-            f"nat44_pool: {pool}: a pool cannot have the length {network.prefixlen}; write it as 192.168.240.0/20"
+            f"{variable}: {pool}: a pool cannot have the length {network.prefixlen}; write it as 192.168.240.0/20"
         )
         return None
-    found.pool = str(network)
     return network
 
 

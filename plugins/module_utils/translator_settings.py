@@ -31,11 +31,12 @@ KEYWORDS_OF_VARIABLES: Final = {
     "tun-device": "nat64_device",
     "ipv4-addr": "nat64_ipv4_addr",
     "ipv6-addr": "nat64_ipv6_addr",
-    "prefix": "nat64_prefix",
+    "prefix": "nat64_prefix or nat64_further_prefixes",
     "dynamic-pool": "nat64_pool",
     "rfc6791-pool": "nat64_rfc6791_pool",
     "map": "nat64_maps",
     "tos": "nat64_tos",
+    "hairpin": "nat64_hairpin",
     "tun-ip": "nat64_tun_addresses",
 }
 
@@ -49,6 +50,7 @@ class Wanted:
     pool: str
     ipv4_addr: str
     ipv6_addr: str
+    further_prefixes: list[dict[str, Any]] = field(default_factory=list)
     maps: list[dict[str, Any]] = field(default_factory=list)
     tun_addresses: list[str] = field(default_factory=list)
     extra_directives: list[str] = field(default_factory=list)
@@ -76,16 +78,10 @@ def findings(wanted: Wanted, host: Network) -> list[str]:
         )
     for uplink in wanted.ra_uplinks:
         found += _name_findings("nat64_ra_uplinks", uplink)
-    prefix = _network(wanted.prefix, ipaddress.IPv6Network, "nat64_prefix", "64:ff9b::/96", found)
-    if prefix is not None:
-        found += _prefix_findings(prefix)
-        found += _clashes(wanted.device, "nat64_prefix", prefix, host)
-    pool = _network(wanted.pool, ipaddress.IPv4Network, "nat64_pool", "192.168.240.0/20", found)
-    if pool is not None:
-        if pool.prefixlen > 30:
-            found.append(f"nat64_pool: {pool} holds too few addresses; give a network of /30 or larger")
-        found += _clashes(wanted.device, "nat64_pool", pool, host)
-    found += _router_pool_findings(wanted, host)
+    networks = _wanted_networks(wanted, found)
+    found += _overlaps_of_ours(networks)
+    for variable, network in networks.items():
+        found += _clashes(wanted.device, variable, network, host)
     own = {
         ipaddress.ip_interface(address).ip
         for address in wanted.tun_addresses
@@ -93,7 +89,7 @@ def findings(wanted: Wanted, host: Network) -> list[str]:
     }
     taken = {address.interface.ip for address in _of_others(host.addresses, wanted.device)} | own
     # Without an address it is to be the pool's first, and what is wrong with the pool was told above.
-    if wanted.ipv4_addr or pool is not None:
+    if wanted.ipv4_addr or "nat64_pool" in networks:
         _translator_address(wanted.ipv4_addr, ipaddress.IPv4Address, "nat64_ipv4_addr", taken, found)
     _translator_address(wanted.ipv6_addr, ipaddress.IPv6Address, "nat64_ipv6_addr", taken, found)
     for number, entry in enumerate(wanted.maps, start=1):
@@ -105,6 +101,21 @@ def findings(wanted: Wanted, host: Network) -> list[str]:
             f"nat64_log_file: '{wanted.log_file}' is not the path of a file; write it as /var/log/nat64d.log"
         )
     return found
+
+
+def _wanted_networks(wanted: Wanted, found: list[str]) -> dict[str, IPNetwork]:
+    """Return the translator's networks by their variables; what is wrong with them is added to `found`."""
+    networks: dict[str, IPNetwork] = {}
+    _read_prefix("nat64_prefix", wanted.prefix, networks, found)
+    _read_pool("nat64_pool", wanted.pool, networks, found)
+    for number, entry in enumerate(wanted.further_prefixes, start=1):
+        variable = f"nat64_further_prefixes[{number}]"
+        _read_prefix(f"{variable}.prefix", str(entry.get("prefix") or ""), networks, found)
+        if entry.get("pool"):
+            _read_pool(f"{variable}.pool", str(entry["pool"]), networks, found)
+    if wanted.rfc6791_pool:
+        _read_network("nat64_rfc6791_pool", wanted.rfc6791_pool, "198.51.100.0/24", networks, found)
+    return networks
 
 
 def overlaps(one: IPNetwork, other: IPNetwork) -> bool:
@@ -123,24 +134,45 @@ def _name_findings(variable: str, name: str) -> list[str]:
     return [f"{variable}: '{name}' cannot be an interface's name; use up to 15 letters and digits"]
 
 
-def _router_pool_findings(wanted: Wanted, host: Network) -> list[str]:
-    found: list[str] = []
-    if wanted.rfc6791_pool:
-        variable = "nat64_rfc6791_pool"
-        network = _network(wanted.rfc6791_pool, ipaddress.IPv4Network, variable, "198.51.100.0/24", found)
-        if network is not None:
-            found += _clashes(wanted.device, variable, network, host)
-    return found
+def _read_prefix(variable: str, word: str, networks: dict[str, IPNetwork], found: list[str]) -> None:
+    """Read a prefix into `networks`; what is wrong with it is added to `found`."""
+    prefix = _network(word, ipaddress.IPv6Network, variable, "64:ff9b::/96", found)
+    if prefix is None:
+        return
+    networks[variable] = prefix
+    if wrong := length_findings(variable, prefix):
+        found += wrong
+    elif prefix.network_address.packed[8]:
+        found.append(
+            f"{variable}: {prefix} has bits 64 to 71 set, RFC 6052 wants them zero; choose another prefix"
+        )
 
 
-def _prefix_findings(prefix: ipaddress.IPv6Network) -> list[str]:
-    if wrong := length_findings("nat64_prefix", prefix):
-        return wrong
-    if prefix.network_address.packed[8]:
-        return [
-            f"nat64_prefix: {prefix} has bits 64 to 71 set, RFC 6052 wants them zero; choose another prefix"
-        ]
-    return []
+def _read_pool(variable: str, word: str, networks: dict[str, IPNetwork], found: list[str]) -> None:
+    """Read a pool into `networks`; what is wrong with it is added to `found`."""
+    pool = _read_network(variable, word, "192.168.240.0/20", networks, found)
+    if pool is not None and pool.prefixlen > 30:
+        found.append(f"{variable}: {pool} holds too few addresses; give a network of /30 or larger")
+
+
+def _read_network(
+    variable: str, word: str, example: str, networks: dict[str, IPNetwork], found: list[str]
+) -> ipaddress.IPv4Network | None:
+    """Read an IPv4 network into `networks`, and return it; what is wrong with it is added to `found`."""
+    network = _network(word, ipaddress.IPv4Network, variable, example, found)
+    if network is not None:
+        networks[variable] = network
+    return network
+
+
+def _overlaps_of_ours(networks: dict[str, IPNetwork]) -> list[str]:
+    """Say which prefixes, and which pools, share addresses."""
+    return [
+        f"{variable}: {network} overlaps {other}, {earlier}; choose another"
+        for number, (variable, network) in enumerate(networks.items())
+        for earlier, other in list(networks.items())[:number]
+        if overlaps(network, other)
+    ]
 
 
 def _network(word: str, kind: Callable[[str], T], variable: str, example: str, found: list[str]) -> T | None:

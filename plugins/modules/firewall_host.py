@@ -38,6 +38,11 @@ options:
     description: The private IPv4 network that the translator maps hosts to.
     type: str
     required: true
+  further_pools:
+    description: Those of the translator's further prefixes.
+    type: list
+    elements: str
+    default: []
   maps:
     description: The translator's fixed pairs of addresses, as C(nat64_maps).
     type: list
@@ -232,6 +237,7 @@ def main() -> None:
             "lan_networks": {"type": "list", "elements": "str", "default": []},
             "uplinks": {"type": "list", "elements": "str", "default": []},
             "pool": {"type": "str", "required": True},
+            "further_pools": {"type": "list", "elements": "str", "default": []},
             "maps": {"type": "list", "elements": "dict", "default": []},
             "port_forwards": {"type": "list", "elements": "dict", "default": []},
             "clamp_mss": {"type": "raw", "default": False},
@@ -250,6 +256,7 @@ def main() -> None:
         "lan_networks",
         "uplinks",
         "pool",
+        "further_pools",
         "maps",
         "clamp_mss",
         "port_forwards",

@@ -35,6 +35,11 @@ options:
     description: As above.
     type: str
     required: true
+  further_prefixes:
+    description: As above.
+    type: list
+    elements: dict
+    default: []
   maps:
     description: As above.
     type: list
@@ -271,6 +276,7 @@ def main() -> None:
         argument_spec={
             **words,
             **lists,
+            "further_prefixes": {"type": "list", "elements": "dict", "default": []},
             "maps": {"type": "list", "elements": "dict", "default": []},
             "rfc6791_pool": {"type": "str", "default": ""},
             "log_file": {"type": "str", "default": ""},

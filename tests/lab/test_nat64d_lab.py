@@ -385,6 +385,26 @@ def test_a_broken_config_never_replaces_one_that_runs(network: GatewayNetwork) -
     assert network.ping()
 
 
+def test_sighup_reads_the_map_file_again_and_a_bad_one_keeps_the_old_maps(network: GatewayNetwork) -> None:
+    def maps() -> list[str]:
+        return [row["address"] for row in network.ask("hosts")["rows"] if row["kind"] == "static"]
+
+    assert network.daemon is not None
+    file = network.directory / "maps"
+    file.write_text("map 192.168.240.77 2001:db8:1::77\n")
+    network.write_config(f"map-file {file}")
+    network.daemon.send_signal(signal.SIGHUP)
+    wait_until(lambda: maps() == ["192.168.240.77"], "the map of the file")
+    file.write_text("map 192.168.240.78 2001:db8:1::78\nmap 192.168.240.79 2001:db8:1::78\n")
+    network.daemon.send_signal(signal.SIGHUP)
+    network.wait_for_log(f"{file}:2: 2001:db8:1::78/128 is already mapped at {file}:1")
+    assert maps() == ["192.168.240.77"]
+    file.write_text("map 192.168.240.78 2001:db8:1::78\n")
+    network.daemon.send_signal(signal.SIGHUP)
+    wait_until(lambda: maps() == ["192.168.240.78"], "the map of the mended file")
+    assert network.ping()
+
+
 def test_a_change_that_needs_a_restart_is_told(network: GatewayNetwork) -> None:
     network.write_config(base=CONFIG.replace("tun-device nat64", "tun-device other"))
     assert network.ask("reload") == {"warnings": ["tun-device changed; restart nat64d to use it"]}

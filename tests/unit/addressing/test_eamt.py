@@ -106,6 +106,44 @@ def tables(draw: st.DrawFn) -> list[Eam]:
     return [Eam(ipv4, ipv6) for ipv4, ipv6 in chosen.items()]
 
 
+def test_rfc7757_3_3_thousands_of_maps_that_contain_one_another() -> None:
+    """A /8, in it 64 networks of /16, in each of those 32 of /24, and in each of those two hosts."""
+    eams = [eam("10.0.0.0/8", "2001:db8::/32")]
+    for second in range(64):
+        eams.append(eam(f"10.{second}.0.0/16", f"2001:db8:{second + 0x100:x}::/112"))
+        for third in range(32):
+            place = second << 8 | third
+            eams.append(eam(f"10.{second}.{third}.0/24", f"2001:db8:{place + 0x4000:x}::/64"))
+            eams.extend(
+                eam(f"10.{second}.{third}.{host}", f"2001:db8:{place + 0x4000:x}::{host:x}")
+                for host in (7, 9)
+            )
+    table = Eamt(eams)
+    assert len(table) == 1 + 64 + 3 * 64 * 32
+
+    def check(ipv4: str, ipv6: str) -> None:
+        assert table.to_ipv6(IPv4Address(ipv4).packed) == IPv6Address(ipv6).packed
+        assert table.to_ipv4(IPv6Address(ipv6).packed) == IPv4Address(ipv4).packed
+
+    for second in range(64):
+        for third in range(32):
+            network = f"2001:db8:{(second << 8 | third) + 0x4000:x}"
+            check(f"10.{second}.{third}.7", f"{network}::7")
+            check(f"10.{second}.{third}.9", f"{network}::9")
+            check(
+                f"10.{second}.{third}.8", f"{network}:0:800::"
+            )  # by the /24, whose suffix stands behind 64 bits
+            # No host has ::a, and in the /64 the bits that count are zero.
+            assert (
+                table.to_ipv4(IPv6Address(f"{network}::a").packed)
+                == IPv4Address(f"10.{second}.{third}.0").packed
+            )
+        check(f"10.{second}.200.7", f"2001:db8:{second + 0x100:x}::c807")  # by the /16
+    check("10.200.3.7", "2001:db8:c803:700::")  # by the /8
+    assert table.to_ipv6(IPv4Address("11.0.0.7").packed) is None
+    assert table.to_ipv4(IPv6Address("2001:db9::").packed) is None
+
+
 def ratio(entry: Eam) -> int:
     """Return how many IPv6 addresses there are for each IPv4 address."""
     return entry.ipv6.num_addresses // entry.ipv4.num_addresses

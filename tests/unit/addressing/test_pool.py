@@ -40,6 +40,29 @@ def test_tayga_own_address_and_maps_are_kept_out() -> None:
     assert pool.assign(host(2), None, 0) is Unmappable.POOL_EXHAUSTED
 
 
+def test_what_is_reserved_later_ends_only_the_leases_there() -> None:
+    pool = DynamicPool(NETWORK, [IPv4Network("192.168.240.1/32")])
+    leases = {IPv4Address(lease.address): lease for lease in (taken(pool, n, 0) for n in range(6))}
+    told: list[tuple[str, Lease]] = []
+    pool.observe = lambda event, lease: told.append((event, lease))
+    before = pool.revision
+    networks = ["192.168.240.2/32", "192.168.240.2/31", "192.168.240.0/32", "10.0.0.0/8", "192.168.240.8/29"]
+    assert pool.reserve(map(IPv4Network, networks)) == 2
+    assert pool.revision == before + 2
+    assert {IPv4Address(lease.address) for lease in pool} == {NETWORK[n] for n in (4, 5, 6, 7)}
+    assert sorted(IPv4Address(lease.address) for _, lease in told) == [NETWORK[2], NETWORK[3]]
+    assert {event for event, _ in told} == {"reclaimed"}
+    assert [lease.ended for _, lease in sorted(leases.items())] == [True, True, False, False, False, False]
+    assert pool.size == 5
+    assert IPv4Address(taken(pool, 9, 1).address) == NETWORK[1]  # free again
+    assert pool.assign(host(10), None, 1) is Unmappable.POOL_EXHAUSTED
+    assert pool.reserve([]) == 0
+    assert {IPv4Address(taken(pool, n, 1).address) for n in (10, 11)} == {NETWORK[2], NETWORK[3]}
+    assert pool.assign(host(12), None, 1) is Unmappable.POOL_EXHAUSTED
+    assert pool.reserve([IPv4Network("192.168.0.0/16")]) == 7
+    assert (len(pool), pool.size) == (0, 0)
+
+
 def test_a_dormant_lease_is_found_at_once_among_many_that_were_used_since() -> None:
     pool = DynamicPool(IPv4Network("192.168.240.0/20"))
     leases = [taken(pool, number, number / 1000) for number in range(pool.size)]

@@ -56,7 +56,7 @@ FACTS: dict[str, Any] = {
             "lan_interfaces": ["lan0"],
             "lan_networks": [],
             "uplinks": ["eth0"],
-            "pool": "192.168.240.0/20",
+            "pools": ["192.168.240.0/20"],
             "clamp_mss": "",
             "port_forwards": [],
         },

@@ -65,6 +65,7 @@ def finding(**changed: object) -> str:
         ({"pool": "192.168.240.0/32"}, "nat44_pool", "192.168.240.0/20"),
         ({"pool": "192.168.241.0/20"}, "nat44_pool", "write it as 192.168.240.0/20"),
         ({"pool": "2001:db8::/64"}, "nat44_pool", "not an IPv4 network"),
+        ({"further_pools": ["10.0.0.1/8"]}, "nat44_further_pools", "write it as 10.0.0.0/8"),
         ({"clamp_mss": "much"}, "nat44_clamp_mss", "write true"),
         ({"clamp_mss": 100}, "nat44_clamp_mss", "from 536"),
         (
@@ -96,6 +97,13 @@ def test_a_wrong_variable_is_told_with_its_name_and_the_remedy(
 ) -> None:
     assert finding(**changed).startswith(variable)
     assert remedy in finding(**changed)
+
+
+def test_further_pools_are_treated_as_the_first() -> None:
+    found = settings(further_pools=["198.51.100.0/24"], maps=MAPS)
+    assert found.rules()["pools"] == ["192.168.240.0/20", "198.51.100.0/24"]
+    assert found.public_maps == []
+    assert settings(maps=MAPS).public_maps == ["198.51.100.0/28"]
 
 
 def test_everything_wrong_is_told_at_once() -> None:

@@ -36,6 +36,7 @@ def table(**rules: object) -> str:
         {"lan_interfaces": ["lan0", "eth0.100"], "uplinks": ["ppp0", "wan-1"]},
         {"clamp_mss": "rt mtu"},
         {"clamp_mss": "1360"},
+        {"pools": ["192.168.240.0/20", "10.0.0.0/8"]},
         {"port_forwards": FORWARDS, "uplinks": ["ppp0", "wan-1"], "clamp_mss": "rt mtu"},
     ],
 )
@@ -59,7 +60,7 @@ def test_nft_takes_the_table_once_however_often_it_is_loaded(
         {"lan_interfaces": ["lan1"]},
         {"lan_networks": ["2001:db8:1::/64"]},
         {"uplinks": ["eth1"]},
-        {"pool": "192.168.0.0/24"},
+        {"pools": ["192.168.0.0/24"]},
         {"device": "nat65"},
         {"clamp_mss": "rt mtu"},
         {"port_forwards": FORWARDS},

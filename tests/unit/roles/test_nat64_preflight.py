@@ -173,6 +173,32 @@ def test_the_translator_needs_addresses_of_its_own() -> None:
     assert finding.startswith("nat64_ipv6_addr: ")
 
 
+def test_each_further_prefix_is_told_by_its_number() -> None:
+    found = nat64_findings(
+        further_prefixes=[
+            {"prefix": "2001:db8:65::/96", "pool": "192.168.224.0/20"},
+            {"prefix": "2001:db8:66::/95", "pool": "10.0.0.0/31"},
+            {"prefix": "2001:db8:67::", "pool": "10.1.0.1/24"},
+            {"prefix": "64:ff9b::/64", "pool": "192.168.0.0/16"},
+            {"prefix": "2001:db8:64:1::/64", "pool": "198.51.100.0/24"},
+        ]
+    )
+    assert [finding.partition(":")[0] for finding in found] == [
+        "nat64_further_prefixes[2].prefix",
+        "nat64_further_prefixes[2].pool",
+        "nat64_further_prefixes[3].prefix",
+        "nat64_further_prefixes[3].pool",
+        "nat64_further_prefixes[4].prefix",
+        "nat64_further_prefixes[4].pool",
+        "nat64_further_prefixes[4].pool",
+        "nat64_further_prefixes[5].prefix",
+        "nat64_further_prefixes[5].pool",
+    ]
+    assert found[4] == (
+        "nat64_further_prefixes[4].prefix: 64:ff9b::/64 overlaps 64:ff9b::/96, nat64_prefix; choose another"
+    )
+
+
 def test_each_map_is_told_by_its_number() -> None:
     good = {"ipv4": "192.0.2.1", "ipv6": "2001:db8::1"}
     found = nat64_findings(maps=[good, good | {"ipv4": "192.0.2.300"}, good | {"ipv6": "2001:db8:64:1::1"}])

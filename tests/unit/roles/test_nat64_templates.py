@@ -17,6 +17,11 @@ MAPS = [
     {"ipv4": "198.51.100.0/28", "ipv6": "2001:db8:2::/124"},
 ]
 
+FURTHER = [
+    {"prefix": "2001:db8:64:ff9b::/96", "pool": "192.168.224.0/20"},
+    {"prefix": "2001:db8:65:ff9b::/96"},
+]
+
 
 @pytest.mark.parametrize(
     "variables",
@@ -28,6 +33,7 @@ MAPS = [
         {"nat64_rfc6791_pool": "198.51.100.0/24", "nat64_rfc5837": True},
         {"nat64_tos": "0"},
         {"nat64_tos": "0x20 copy"},
+        {"nat64_further_prefixes": FURTHER, "nat64_maps": MAPS, "nat64_hairpin": "off"},
     ],
 )
 def test_nat64d_accepts_the_config(variables: dict[str, Any], tmp_path: Path) -> None:
@@ -44,6 +50,20 @@ def test_rfc6791_the_routers_addresses_lead_to_the_translator() -> None:
 def test_tos_is_written_only_where_it_is_not_copied() -> None:
     assert "\ntos " not in render("nat64/nat64.conf.j2")
     assert "\ntos 0\n" in render("nat64/nat64.conf.j2", nat64_tos="0")
+
+
+def test_further_prefixes_have_their_pools_maps_and_routes() -> None:
+    maps = [{"ipv4": "192.0.2.80", "ipv6": "2001:db8:1::80", "prefix": "2001:db8:65:ff9b::/96"}]
+    lines = render(
+        "nat64/nat64.conf.j2", nat64_further_prefixes=FURTHER, nat64_maps=maps, nat64_hairpin="simple"
+    ).splitlines()
+    first = lines.index("prefix 64:ff9b::/96")
+    assert first < lines.index("prefix 2001:db8:64:ff9b::/96 pool 192.168.224.0/20")
+    assert first < lines.index("prefix 2001:db8:65:ff9b::/96")
+    assert "map 192.0.2.80 2001:db8:1::80 prefix 2001:db8:65:ff9b::/96" in lines
+    assert "hairpin simple" in lines
+    for routed in ("2001:db8:64:ff9b::/96", "192.168.224.0/20", "2001:db8:65:ff9b::/96"):
+        assert f"tun-route {routed}" in lines
 
 
 def test_accept_ra_is_set_before_forwarding() -> None:

@@ -13,10 +13,11 @@ from scapy.utils import checksum as scapy_checksum
 
 from nat64.siit import counters
 from nat64.siit.settings import UdpZeroChecksum
-from tests.unit.siit.conftest import HOST, LEASED, OWN4, OWN6, SERVER4, SERVER6, Gateway
+from tests.unit.siit.conftest import HOST, LEASED, MAPPED6, OWN4, OWN6, SERVER4, SERVER6, Gateway
 
 ADDRESSES4 = [IPv4Address(text).packed for text in (LEASED, SERVER4, OWN4, "224.0.0.1", "192.168.240.99")]
 ADDRESSES6 = [IPv6Address(text).packed for text in (HOST, SERVER6, OWN6, "ff02::1", "2001:db8:64:ff9b::")]
+ADDRESSES6 += [IPv6Address(text).packed for text in (MAPPED6, f"2001:db8:64:ff9b::{LEASED}")]  # hairpins
 PROTOCOLS = st.sampled_from([0, 1, 6, 17, 43, 44, 58, 60, 132])
 OCTETS = st.integers(0, 255)
 

@@ -6,6 +6,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scapy.compat import raw
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import (
@@ -19,6 +21,7 @@ from scapy.layers.inet6 import (
     IPv6ExtHdrDestOpt,
     IPv6ExtHdrFragment,
     IPv6ExtHdrHopByHop,
+    in6_chksum,
 )
 
 from nat64.addressing.address_map import Hairpin
@@ -301,3 +304,41 @@ def test_what_leads_out_and_comes_back_without_a_map_is_no_hairpin(gateway: Gate
     sent = IP(gateway.send_one(IPv6(src=HOST, dst=MAPPED6) / ICMPv6EchoRequest()))
     assert (sent.src, sent.dst) == (LEASED, MAPPED4)  # a map's IPv6 address is another host's only on IPv4
     assert ICMP in sent
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from([1, 2, 3, 4]),
+    st.sampled_from([HOST_SEEN, OTHER_SEEN, MAPPED_SEEN, "2001:db8:64:ff9b::"]),
+    st.sampled_from([HOST, OTHER_HOST, MAPPED6, ROUTER6, "ff02::1"]),
+    st.sampled_from([0, 6, 17, 43, 44, 58, 60, 132]),
+    st.integers(0, 100),
+    st.binary(max_size=80),
+    st.integers(0, 120),
+)
+def test_no_packet_inside_an_error_raises_and_checksums_are_right(  # noqa: PLR0917 - the fields of two packets
+    icmp_type: int, source: str, destination: str, protocol: int, length: int, payload: bytes, shown: int
+) -> None:
+    gateway = gateway_with_two_leases()
+    inner = raw(IPv6(src=source, dst=destination, nh=protocol, plen=length)) + payload
+    error = IPv6(src=OTHER_HOST, dst=HOST_SEEN) / ICMPv6Unknown(
+        type=icmp_type, msgbody=bytes(4) + inner[:shown]
+    )
+    for sent in gateway.send(error):
+        assert len(sent) == len(raw(error))
+        assert in6_chksum(58, IPv6(sent[:40]), sent[40:]) == 0  # type: ignore[no-untyped-call] # scapy's
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=1400), st.sampled_from([TCP, UDP]), st.integers(0, 255), st.integers(3, 255))
+def test_there_and_back_is_the_same_but_for_the_hops(
+    data: bytes, layer: type[TCP | UDP], traffic_class: int, hop_limit: int
+) -> None:
+    gateway = gateway_with_two_leases()
+    packet = IPv6(src=HOST, dst=OTHER_SEEN, tc=traffic_class, hlim=hop_limit) / layer(sport=1, dport=2) / data
+    there = bytearray(gateway.send_one(packet))
+    there[8:40] = there[24:40] + there[8:24]  # send it back as it is
+    back = bytearray(gateway.send_one(bytes(there)))
+    back[8:40] = back[24:40] + back[8:24]
+    back[7] += 2
+    assert bytes(back) == raw(packet)

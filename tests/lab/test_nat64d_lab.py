@@ -180,6 +180,15 @@ def test_rfc6791_traceroute_from_the_ipv4_side_tells_routers_apart(bare: Gateway
     assert f"From {OWN4} icmp_seq=1 Destination Host Unreachable" in asked.stdout
 
 
+def test_a_large_ping_that_ends_on_the_ipv6_side_is_told_to_its_sender(network: GatewayNetwork) -> None:
+    """The translator fragments it, and the IPv6 router's error shows the first fragment."""
+    network.ping()
+    completed = network.server.run(
+        "ping", "-c1", "-W5", "-M", "dont", "-s", "1400", "-t5", network.lease(), check=False
+    )
+    assert f"From {OWN4} icmp_seq=1 Time to live exceeded" in completed.stdout
+
+
 def test_path_mtu_discovery_with_a_small_link_on_the_ipv4_side(network: GatewayNetwork) -> None:
     network.gateway.run("ip", "link", "set", "wan0", "mtu", "1300")
     network.router4.run("ip", "link", "set", "down0", "mtu", "1300")

@@ -130,6 +130,17 @@ sanity: setup-dev bundle
 strangers: setup-dev bundle
 	$(BIN)/pytest tests/collection/test_stranger.py
 
+## nat64d beside plain forwarding and Debian's TAYGA (root; 8 minutes; OPTIONS=--quick for one)
+.PHONY: bench
+bench: setup
+	@packaging/setup --packages bench/requirements-debian.txt
+	@$(BIN)/python -m bench $(OPTIONS)
+
+## Memory and lookup time by the number of leases and maps
+.PHONY: bench-leases
+bench-leases: setup
+	@$(BIN)/python -m bench.leases
+
 .PHONY: help
 help:
 	@awk '/^## /{text=substr($$0,4)} /^\.PHONY:/{if(text){printf "  make %-13s %s\n",$$2,text; text=""}}' $(MAKEFILE_LIST)

@@ -11,6 +11,8 @@ from typing import Final
 
 TO_IPV4: Final = "translated_to_ipv4"
 TO_IPV6: Final = "translated_to_ipv6"
+HAIRPINNED: Final = "translated_hairpinned"
+ERROR_HAIRPINNED: Final = "translated_errors_hairpinned"
 FRAGMENTED: Final = "translated_in_fragments"
 ERROR_TO_IPV4: Final = "translated_errors_to_ipv4"
 ERROR_TO_IPV6: Final = "translated_errors_to_ipv6"
@@ -45,6 +47,8 @@ ICMP_HOP_LIMIT: Final = "drop_icmp_error_hop_limit"
 MEANINGS: Final[dict[str, str]] = {
     TO_IPV4: "packets translated from IPv6 to IPv4",
     TO_IPV6: "packets translated from IPv4 to IPv6",
+    HAIRPINNED: "packets from one IPv6 host to the IPv4 address of another, turned back at once",
+    ERROR_HAIRPINNED: "ICMPv6 errors about packets that were turned back",
     FRAGMENTED: "IPv4 packets that became two or more IPv6 fragments",
     ERROR_TO_IPV4: "ICMPv6 errors translated to ICMPv4",
     ERROR_TO_IPV6: "ICMPv4 errors translated to ICMPv6",

@@ -5,9 +5,8 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
-from nat64.addressing.address_map import UnmappableError
 from nat64.addressing.special_purpose import may_translate_ipv4
-from nat64.addressing.unmappable import Unmappable
+from nat64.addressing.unmappable import Unmappable, UnmappableError
 from nat64.siit import (
     checksum,
     counters,
@@ -19,12 +18,14 @@ from nat64.siit import (
     transport,
 )
 from nat64.siit.address_pair import AddressPair, PairCache
+from nat64.siit.offload import longest_on_link, transport_header_length
 from nat64.siit.settings import UdpZeroChecksum
-from nat64.siit.verdicts import Discard, Reject
+from nat64.siit.verdicts import Discard, InParts, Reject
 
 if TYPE_CHECKING:
     from nat64.addressing.address_map import AddressMap
     from nat64.siit.ipv4_header import IPv4Header
+    from nat64.siit.offload import Offload
     from nat64.siit.settings import Settings
     from nat64.siit.verdicts import Packets
 
@@ -43,16 +44,18 @@ _PLAIN: Final = {
 
 
 class IPv4ToIPv6:
-    """Translates IPv4 packets. `counts` is shared with the translator that owns this."""
+    """Translates IPv4 packets. `counts` is shared with the translator that owns this, `pairs` are those it knows."""
 
     def __init__(self, settings: Settings, address_map: AddressMap, counts: dict[str, int]) -> None:
         self._settings = settings
         self._map = address_map
         self._counts = counts
-        self._pairs = PairCache(settings.pairs_kept)
+        self.pairs = PairCache(settings.pairs_kept)
         self._unfragmented_mtu = min(settings.mtu, settings.offlink_mtu)
 
-    def translate_plain(self, packet: memoryview, now: float) -> Packets | None:
+    def translate_plain(
+        self, packet: memoryview, now: float, offload: Offload | None = None
+    ) -> Packets | None:
         """Translate TCP or UDP of a known pair, without options, whole and not too long; None for all else.
 
         This is the hot path: it does what `translate` would do, and leaves every doubt to that.
@@ -66,7 +69,7 @@ class IPv4ToIPv6:
         version_tos, total_length, _, flags, ttl, protocol, _, addresses, start, number = reader.unpack_from(
             packet
         )
-        pair = self._pairs.recent.get(addresses)
+        pair = self.pairs.recent.get(addresses)
         mtu = self._settings.mtu if flags & ipv4_header.DONT_FRAGMENT else self._unfragmented_mtu
         length = total_length - 20
         if (
@@ -77,15 +80,22 @@ class IPv4ToIPv6:
             or ttl < 2
             or length < least
             or total_length > len(packet)
-            or total_length + 20 > mtu
         ):
+            return None
+        if offload is None:
+            longest = total_length
+            delta = pair.delta
+        else:
+            longest = offload.longest(total_length, 20 + transport_header_length(protocol, start))
+            delta = -pair.delta  # what is there is a sum, not yet a checksum
+        if longest + 20 > mtu:
             return None
         lease = pair.lease
         if lease is not None:
             if lease.ended or not lease.is_active(now):
                 return None
             lease.last_use = now
-        number = (number - pair.delta) % checksum.MODULUS or for_zero
+        number = (number - delta) % checksum.MODULUS or for_zero
         header = writer.pack(
             6 << 28 | (version_tos & 0xFF) << 20,
             length,
@@ -98,37 +108,43 @@ class IPv4ToIPv6:
         self._counts[counters.TO_IPV6] += 1
         return ((header, packet[reader.size : total_length]),)
 
-    def translate(self, packet: memoryview, now: float) -> Packets:
-        """Return the IPv6 packet, or its fragments, for any IPv4 packet. Raises `Discard` or `Reject`."""
+    def translate(self, packet: memoryview, now: float, offload: Offload | None = None) -> Packets:
+        """Return the IPv6 packet, or its fragments, for any IPv4 packet. Raises `Discard` or `Reject`.
+
+        `offload` is what is left to do for a TCP or UDP packet that is no fragment, if anything is; then raises `InParts`
+        where there would have to be fragments.
+        """
         header = ipv4_header.parse(packet)
-        if not (may_translate_ipv4(header.source) and may_translate_ipv4(header.destination)):
-            raise Discard(counters.NEVER_TRANSLATED)
-        self._keep_router_pool(header)
+        payload = packet[header.length : header.total_length]
+        is_error = header.protocol == protocols.ICMP and bool(payload) and payload[0] in icmp_tables.ERRORS
+        self._check_addresses(header, is_error=is_error)
         options = packet[ipv4_header.LENGTH : header.length]
         if options and ipv4_header.has_unexpired_source_route(options):
             raise Reject(counters.SOURCE_ROUTE, icmp_tables.UNREACHABLE, icmp_tables.SOURCE_ROUTE_FAILED)
-        payload = packet[header.length : header.total_length]
-        if header.protocol == protocols.ICMP:
-            if header.is_fragment:
-                raise Discard(counters.ICMP_FRAGMENT)
-            if payload and payload[0] in icmp_tables.ERRORS:
-                return self._translate_error(header, payload, now)
-            if payload and payload[0] not in icmp_tables.ECHO_TO_IPV6:
-                raise Discard(counters.ICMP_TYPE)  # in silence, whatever else there may be to say
-        elif header.protocol in protocols.NOT_FROM_IPV4:
-            raise Discard(counters.PROTOCOL)
+        _refuse_untranslatable(header, payload)
+        if is_error:
+            return self._translate_error(header, payload, now)
         if header.ttl < 2:
             raise Reject(counters.HOP_LIMIT, icmp_tables.TIME_EXCEEDED, 0)
         pair = self._pair(header, now)
-        start = self._translate_payload(header, payload, pair)
-        packets = self._whole(header, start, payload, pair.translated) or self._fragments(
-            header, start, payload, pair.translated
-        )
+        start = self._translate_payload(header, payload, pair, partial=offload is not None)
+        longest = longest_on_link(offload, len(payload), 0, header.protocol, payload)
+        packets = self._whole(header, start, payload, longest, pair.translated)
+        if packets is None and offload is not None:
+            raise InParts
+        if packets is None:
+            packets = self._fragments(header, start, payload, pair.translated)
         self._counts[counters.TO_IPV6] += 1
         return packets
 
-    def _keep_router_pool(self, header: IPv4Header) -> None:
-        """Refuse packets to routers' addresses: nobody is there; and packets from them: only our errors are."""
+    def _check_addresses(self, header: IPv4Header, *, is_error: bool) -> None:
+        """Raise `Discard` or `Reject` for an address that may not be there.
+
+        An error may come from anywhere: what a router sends of its misfortunes is to be seen (RFC 7915 section 4.1).
+        But nobody is at the addresses that stand for routers, and only our own errors come from them.
+        """
+        if not may_translate_ipv4(header.destination) or not (is_error or may_translate_ipv4(header.source)):
+            raise Discard(counters.NEVER_TRANSLATED)
         pool = self._settings.rfc6791_pool
         if pool is None:
             return
@@ -137,16 +153,19 @@ class IPv4ToIPv6:
         if pool.contains(header.destination):
             raise Reject(counters.ROUTER_POOL, icmp_tables.UNREACHABLE, icmp_tables.HOST_UNREACHABLE)
 
-    def _translate_payload(self, header: IPv4Header, payload: memoryview, pair: AddressPair) -> bytes:
+    def _translate_payload(
+        self, header: IPv4Header, payload: memoryview, pair: AddressPair, *, partial: bool
+    ) -> bytes:
         """Return the changed beginning of the payload."""
         if header.protocol == protocols.ICMP:
             return transport.echo_to_ipv6(payload, len(payload), pair)
         if header.offset or header.protocol not in protocols.CHECKSUM_AT:
             return b""
-        start = transport.with_adjusted_checksum(header.protocol, payload, pair.delta)
+        adjust = transport.with_adjusted_sum if partial else transport.with_adjusted_checksum
+        start = adjust(header.protocol, payload, pair.delta)
         if start is None:
             raise Discard(counters.MALFORMED)
-        if header.protocol == protocols.UDP and start.endswith(b"\0\0"):
+        if header.protocol == protocols.UDP and not partial and start.endswith(b"\0\0"):
             return self._udp_without_checksum(header, start, payload, pair)
         return start
 
@@ -161,20 +180,24 @@ class IPv4ToIPv6:
         raise Discard(counters.UDP_ZERO_CHECKSUM)
 
     def _whole(
-        self, header: IPv4Header, start: bytes, payload: memoryview, addresses: bytes
+        self, header: IPv4Header, start: bytes, payload: memoryview, longest: int, addresses: bytes
     ) -> Packets | None:
-        """Return the one packet, or None when it has to be fragmented. Raises `Reject` when it may not be."""
+        """Return the one packet, or None when it has to be fragmented. Raises `Reject` when it may not be.
+
+        `longest` is the length of the payload, or of the longest where it stands for several.
+        """
         fragment_header = ipv6_header.FRAGMENT_LENGTH if header.is_fragment else 0
         length = len(payload) + fragment_header
+        on_link = ipv6_header.LENGTH + fragment_header + longest
         if header.dont_fragment:
-            if ipv6_header.LENGTH + length > self._settings.mtu:
+            if on_link > self._settings.mtu:
                 raise Reject(
                     counters.TOO_BIG,
                     icmp_tables.UNREACHABLE,
                     icmp_tables.FRAGMENTATION_NEEDED,
                     self._settings.mtu - _LONGER_BY - fragment_header,
                 )
-        elif ipv6_header.LENGTH + length > self._unfragmented_mtu:
+        elif on_link > self._unfragmented_mtu:
             return None
         protocol = _protocol_in_ipv6(header)
         if not header.is_fragment:
@@ -218,21 +241,19 @@ class IPv4ToIPv6:
     def _pair(self, header: IPv4Header, now: float) -> AddressPair:
         """Return the pair's translation; a lease in it is used by that."""
         addresses = header.source + header.destination
-        pair = self._pairs.find(addresses)
+        pair = self.pairs.find(addresses)
         if pair is None or (pair.lease is not None and (pair.lease.ended or not pair.lease.is_active(now))):
             try:
-                destination, lease = self._map.to_ipv6(header.destination, now)
-                source, source_lease = self._map.to_ipv6(header.source, now)
+                near = self._map.near_to_ipv6(header.destination, header.source, now)
+                far = self._map.far_to_ipv6(header.source, near, now)
             except UnmappableError as error:
                 if error.reason is Unmappable.NEVER_TRANSLATED:
                     raise Discard(counters.NEVER_TRANSLATED) from None
                 counter, code = _UNMAPPABLE[error.reason]
                 raise Reject(counter, icmp_tables.UNREACHABLE, code) from None
-            pair = AddressPair(addresses, source + destination, lease or source_lease)
-            if (
-                lease is None or source_lease is None
-            ):  # a pair remembers one lease; two are looked up each time
-                self._pairs.keep(addresses, pair)
+            pair = AddressPair(addresses, far.address + near.address, near.lease or far.lease)
+            if near.lease is None or far.lease is None:  # a pair remembers one; two are looked up each time
+                self.pairs.keep(addresses, pair)
         if pair.lease is not None:
             pair.lease.last_use = now
         return pair
@@ -242,16 +263,16 @@ class IPv4ToIPv6:
         if header.ttl < 2:
             raise Discard(counters.ICMP_HOP_LIMIT)
         try:
-            destination, _ = self._map.to_ipv6(header.destination, now)
+            near = self._map.near_to_ipv6(header.destination, header.source, now)
         except UnmappableError:
             raise Discard(counters.ICMP_ADDRESS) from None
         router: bytes | None = None
         try:
-            source, _ = self._map.to_ipv6(header.source, now)
+            source = self._map.far_to_ipv6(header.source, near, now).address
         except UnmappableError:  # a router that the prefix does not cover: as RFC 6791, the other way
             router = header.source
             source = self._settings.ipv6_addr
-        addresses = source + destination
+        addresses = source + near.address
         message = icmp_translation.error_to_ipv6(
             payload,
             addresses,
@@ -268,3 +289,14 @@ class IPv4ToIPv6:
 
 def _protocol_in_ipv6(header: IPv4Header) -> int:
     return protocols.ICMPV6 if header.protocol == protocols.ICMP else header.protocol
+
+
+def _refuse_untranslatable(header: IPv4Header, payload: memoryview) -> None:
+    """Raise `Discard` for what is dropped in silence, whatever else there may be to say about it."""
+    if header.protocol == protocols.ICMP:
+        if header.is_fragment:
+            raise Discard(counters.ICMP_FRAGMENT)
+        if payload and payload[0] not in icmp_tables.ERRORS and payload[0] not in icmp_tables.ECHO_TO_IPV6:
+            raise Discard(counters.ICMP_TYPE)
+    elif header.protocol in protocols.NOT_FROM_IPV4:
+        raise Discard(counters.PROTOCOL)

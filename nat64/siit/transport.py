@@ -30,6 +30,15 @@ def with_adjusted_checksum(protocol: int, payload: memoryview, delta: int) -> by
     return bytes(payload[:at]) + new.to_bytes(2, "big")
 
 
+def with_adjusted_sum(protocol: int, payload: memoryview, delta: int) -> bytes | None:
+    """Return the same where the checksum field holds the sum of the pseudo-header, for a device to finish."""
+    at = protocols.CHECKSUM_AT[protocol]
+    if len(payload) < at + 2:
+        return None
+    number = (int.from_bytes(payload[at : at + 2], "big") + delta) % checksum.MODULUS
+    return bytes(payload[:at]) + number.to_bytes(2, "big")
+
+
 def udp_with_full_checksum(payload: memoryview, ipv6_addresses_sum: int) -> bytes:
     """Return the first eight octets of a UDP datagram over IPv6 that came without a checksum, with one."""
     length = len(payload)

@@ -81,7 +81,7 @@ def test_what_is_wrong_about_routers_is_told(line: str, problem: str) -> None:
 @pytest.mark.parametrize(
     ("other", "keyword", "network"),
     [
-        ("dynamic-pool 198.51.0.0/16", "dynamic-pool", "198.51.0.0/16"),
+        ("dynamic-pool 198.51.0.0/16", "pool", "198.51.0.0/16"),
         ("map 198.51.100.7 2001:db8::7", "map", "198.51.100.7/32"),
         ("map 198.51.100.0/25 2001:db8::/121", "map", "198.51.100.0/25"),
         ("tun-ip 198.51.100.9/24", "tun-ip", "198.51.100.9/32"),

@@ -1,0 +1,197 @@
+"""The loads: each is put on one way for a bounded time, and gives one number."""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from bench.gateway import SERVER4, SERVER6
+from tests.lab.namespaces import stop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bench.gateway import BenchNetwork
+    from tests.lab.namespaces import Namespace
+
+_SPARE: Final = 20.0
+"""Seconds after its own time at which a load is given up."""
+
+_PINGS_PER_SECOND: Final = 200
+
+# Serves connections one after the other: takes an octet, gives one back.
+_ACCEPT: Final = """
+import socket, sys
+listener = socket.create_server(("::", 5300), family=socket.AF_INET6, dualstack_ipv6=True, backlog=1024)
+print("listening", flush=True)
+while True:
+    connection, _ = listener.accept()
+    try:
+        connection.recv(1)
+        connection.send(b"r")
+    except OSError:
+        pass
+    connection.close()
+"""
+
+# Keeps 32 connections in the making: connect, an octet each way, and away with it by a reset, which leaves no
+# TIME_WAIT anywhere. Prints how many there were a second.
+_CONNECT: Final = """
+import selectors, socket, struct, sys, time
+address, seconds = sys.argv[1], float(sys.argv[2])
+family = socket.AF_INET6 if ":" in address else socket.AF_INET
+selector = selectors.DefaultSelector()
+reset = struct.pack("ii", 1, 0)
+def begin():
+    channel = socket.socket(family, socket.SOCK_STREAM)
+    channel.setblocking(False)
+    channel.connect_ex((address, 5300))
+    selector.register(channel, selectors.EVENT_WRITE)
+done = 0
+start = time.monotonic()
+for _ in range(32):
+    begin()
+while (now := time.monotonic()) < start + seconds:
+    for key, events in selector.select(0.1):
+        channel = key.fileobj
+        if events & selectors.EVENT_WRITE:
+            channel.send(b"q")
+            selector.modify(channel, selectors.EVENT_READ)
+        else:
+            if channel.recv(1) != b"r":
+                sys.exit("a connection ended without its answer")
+            done += 1
+            selector.unregister(channel)
+            channel.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+            channel.close()
+            begin()
+print(done / (now - start))
+"""
+
+
+class LoadFailedError(Exception):
+    """A load gave no number; the text is what its tool said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One load. `measure` takes the network, the server's address, and seconds; it raises `LoadFailedError`.
+
+    `segments` says that segmentation offloads matter to it.
+    """
+
+    name: str
+    unit: str
+    measure: Callable[[BenchNetwork, str, int], float]
+    more_is_better: bool = True
+    segments: bool = False
+
+
+def _iperf3(network: BenchNetwork, address: str, seconds: int, *options: str) -> dict[str, Any]:
+    """Run iperf3 once between client and server and return the end of its report."""
+    bind = SERVER6 if address == SERVER6 else SERVER4
+    server = network.server.popen(
+        *("iperf3", "--server", "--one-off", "--bind", bind, "--forceflush"), stderr=subprocess.STDOUT
+    )
+    try:
+        _wait_for_listener(server)
+        try:
+            completed = network.client.run(
+                *("iperf3", "--client", address, "--time", str(seconds), "--json", *options),
+                check=False,
+                timeout=seconds + _SPARE,
+            )
+        except subprocess.TimeoutExpired:
+            raise LoadFailedError("iperf3 did not end in time") from None
+    finally:
+        stop(server)
+    report = json.loads(completed.stdout or "{}")
+    if completed.returncode or "error" in report:
+        raise LoadFailedError(report.get("error") or completed.stderr.strip())
+    end: dict[str, Any] = report["end"]
+    return end
+
+
+def _wait_for_listener(server: subprocess.Popen[str]) -> None:
+    assert server.stdout is not None  # noqa: S101 - for the type checker: popen pipes it
+    for line in server.stdout:
+        if "listening" in line:
+            return
+    raise LoadFailedError("the server did not start")
+
+
+def _tcp(network: BenchNetwork, address: str, seconds: int, *options: str) -> float:
+    received = _iperf3(network, address, seconds, *options)["sum_received"]
+    return float(received["bits_per_second"]) / 1e9
+
+
+def _udp(network: BenchNetwork, address: str, seconds: int, *, down: bool) -> float:
+    """Return the thousands of packets that reached the other host each second, of as many as could be sent.
+
+    Its interface counts them: iperf3 knows nothing of those lost at the end, and its own socket's buffer overflows.
+    """
+    receiver, device = (network.client, "lan0") if down else (network.server, "eth0")
+    before = _received(receiver, device)
+    options = ("--udp", "--bitrate", "0", "--length", "64", *(("--reverse",) if down else ()))
+    end = _iperf3(network, address, seconds, *options)
+    return (_received(receiver, device) - before) / float(end["sum_sent"]["seconds"]) / 1e3
+
+
+def _received(namespace: Namespace, device: str) -> int:
+    return int(namespace.run("cat", f"/sys/class/net/{device}/statistics/rx_packets").stdout)
+
+
+def _ping(network: BenchNetwork, address: str, seconds: int) -> float:
+    """Return the median round trip in microseconds."""
+    count = seconds * _PINGS_PER_SECOND
+    completed = network.client.run(
+        *("ping", "-n", "-i", str(1 / _PINGS_PER_SECOND), "-c", str(count), "-w", str(seconds + 5), address),
+        check=False,
+        timeout=seconds + _SPARE,
+    )
+    times = [float(time) for time in re.findall(r"time=([\d.]+) ms", completed.stdout)]
+    if len(times) < count / 2:
+        raise LoadFailedError(f"{len(times)} of {count} pings came back")
+    return statistics.median(times) * 1e3
+
+
+def _connections(network: BenchNetwork, address: str, seconds: int) -> float:
+    """Return the connections made a second, each with an octet each way."""
+    server = network.server.popen(sys.executable, "-c", _ACCEPT)
+    try:
+        _wait_for_listener(server)
+        try:
+            completed = network.client.run(
+                *(sys.executable, "-c", _CONNECT, address, str(seconds)),
+                check=False,
+                timeout=seconds + _SPARE,
+            )
+        except subprocess.TimeoutExpired:
+            raise LoadFailedError("the connections did not end in time") from None
+    finally:
+        stop(server)
+    if completed.returncode:
+        raise LoadFailedError(completed.stderr.strip())
+    return float(completed.stdout)
+
+
+def _tcp_load(name: str, *options: str) -> Load:
+    return Load(name, "Gbit/s", lambda *where: _tcp(*where, *options), segments=True)
+
+
+LOADS: Final = (
+    _tcp_load("TCP 1 up"),
+    _tcp_load("TCP 1 down", "--reverse"),
+    _tcp_load("TCP 4 up", "--parallel", "4"),
+    _tcp_load("TCP 4 down", "--parallel", "4", "--reverse"),
+    Load("UDP 64 up", "kpps", lambda *where: _udp(*where, down=False)),
+    Load("UDP 64 down", "kpps", lambda *where: _udp(*where, down=True)),
+    Load("ping", "us", _ping, more_is_better=False),
+    Load("connections", "1/s", _connections),
+)
+"""All loads: "up" is from the client to the server, the number after TCP is how many streams there are."""

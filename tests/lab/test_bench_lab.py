@@ -1,0 +1,43 @@
+"""That `make bench` works: each way carries a load and is told apart from the others. Not how fast: no test asserts that."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bench import subjects
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.lab
+
+
+def test_the_bench_measures_every_subject_and_says_on_what(tmp_path: Path) -> None:
+    completed = subprocess.run(
+        [sys.executable, "-m", "bench", "--quick", "--only", "ping", "--results", str(tmp_path)],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=110,
+    )
+    (path,) = tmp_path.iterdir()
+    report = json.loads(path.read_text())
+    found = {row["subject"]: row["numbers"]["median"] for row in report["results"]}
+    assert found.keys() == {"IPv6", "NAT44", "TAYGA", *subjects.VARIANTS}
+    assert all(microseconds > 0 for microseconds in found.values())
+    assert report["tayga"].startswith("0.")
+    assert {"processor", "kernel", "commit"} <= report["machine"].keys()
+    assert "nat64d / TAYGA" in completed.stdout
+
+
+def test_a_load_that_is_not_there_is_refused() -> None:
+    completed = subprocess.run(
+        [sys.executable, "-m", "bench", "--only", "nothing"], check=False, capture_output=True, text=True
+    )
+    assert completed.returncode == 2
+    assert "no load has 'nothing' in its name" in completed.stderr

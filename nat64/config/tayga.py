@@ -71,15 +71,15 @@ class NatConfig:
     udp_cksum_mode: UdpCksumMode = "drop"
     offlink_mtu: int = 1280
     """Octets."""
+    offload: bool = True
+    """Whether packets come from the device as the kernel holds them, large and with checksums to finish."""
+    workers: int = 1
+    """Processes that translate, each from a queue of the device of its own."""
     icmp_rate: IcmpRate = icmp_words.DEFAULT_RATE
     rfc6791_pool: RouterPool | None = None
     """Addresses for errors of IPv6 routers that have none; None: the own address."""
     rfc5837: bool = False
     """Whether errors with a replaced source tell it beside the packet."""
-    offload: bool = True
-    """Whether packets come from the device as the kernel holds them, large and with checksums to finish."""
-    workers: int = 1
-    """Processes that translate, each from a queue of the device of its own."""
     tun_up: bool = False
     tun_ips: tuple[IPv4Interface | IPv6Interface, ...] = ()
     tun_routes: tuple[IPv4Network | IPv6Network, ...] = ()
@@ -157,11 +157,11 @@ class _Parser:
     log: frozenset[str] = frozenset()
     udp_cksum_mode: UdpCksumMode = "drop"
     offlink_mtu: int = 1280
+    offload: bool = True
+    workers: int = 1
     icmp_rate: IcmpRate = icmp_words.DEFAULT_RATE
     rfc6791_pool: Placed[RouterPool] | None = None
     rfc5837: bool = False
-    offload: bool = True
-    workers: int = 1
     tun_up: bool = False
     tun_ips: list[Placed[IPv4Interface | IPv6Interface]] = field(default_factory=list)
     tun_routes: list[IPv4Network | IPv6Network] = field(default_factory=list)
@@ -185,9 +185,9 @@ class _Parser:
                 for words in self.gathered.maps
             ],
         )
-        self._refuse_router_pool_overlaps()
         if self.prefixes_read:
             self.gathered.check(self.findings)
+        self._refuse_router_pool_overlaps()
         self._warn_of_own_tun_ips(own_ipv6)
         self.findings.raise_if_any()
         if self.ipv4_addr is None or own_ipv6 is None:
@@ -205,11 +205,11 @@ class _Parser:
             log=self.log,
             udp_cksum_mode=self.udp_cksum_mode,
             offlink_mtu=self.offlink_mtu,
+            offload=self.offload,
+            workers=self.workers,
             icmp_rate=self.icmp_rate,
             rfc6791_pool=self.rfc6791_pool.value if self.rfc6791_pool else None,
             rfc5837=self.rfc5837,
-            offload=self.offload,
-            workers=self.workers,
             tun_up=self.tun_up,
             tun_ips=tuple(tun_ip.value for tun_ip in self.tun_ips),
             tun_routes=tuple(self.tun_routes),
@@ -233,10 +233,10 @@ class _Parser:
             "log": self._read_log,
             "udp-cksum-mode": self._read_udp_cksum_mode,
             "offlink-mtu": self._read_offlink_mtu,
+            "offload": self._read_offload,
             "icmp-rate": self._read_icmp_rate,
             "rfc6791-pool": self._read_rfc6791_pool,
             "rfc5837": self._read_rfc5837,
-            "offload": self._read_offload,
             "workers": self._read_workers,
             "tun-up": self._read_tun_up,
             "tun-ip": self._read_tun_ip,
@@ -326,7 +326,7 @@ class _Parser:
             return
         others: list[tuple[str, Placed[IPv4Network]]] = [
             *(("pool", pool) for pool in self.gathered.pools()),
-            *(("map", Placed(words.value.eam.ipv4, words.place)) for words in self.gathered.maps),
+            *(("map", Placed(each.value.eam.ipv4, each.place)) for each in self.gathered.maps),
             *(
                 ("tun-ip", Placed(IPv4Network(tun_ip.value.ip), tun_ip.place))
                 for tun_ip in self.tun_ips
@@ -448,6 +448,11 @@ class _Parser:
         directive.count(1, 1, "offlink-mtu OCTETS")
         self.offlink_mtu = read_number(directive.words[0], "offlink-mtu", 1280, 65535)
 
+    def _read_offload(self, directive: Directive) -> None:
+        self._once(directive)
+        directive.count(1, 1, "offload yes|no")
+        self.offload = read_flag(directive.words[0], directive.keyword)
+
     def _read_icmp_rate(self, directive: Directive) -> None:
         self._once(directive)
         self.icmp_rate = icmp_words.read_icmp_rate(directive)
@@ -460,11 +465,6 @@ class _Parser:
         self._once(directive)
         directive.count(1, 1, "rfc5837 yes|no")
         self.rfc5837 = read_flag(directive.words[0], directive.keyword)
-
-    def _read_offload(self, directive: Directive) -> None:
-        self._once(directive)
-        directive.count(1, 1, "offload yes|no")
-        self.offload = read_flag(directive.words[0], directive.keyword)
 
     def _read_workers(self, directive: Directive) -> None:
         self._once(directive)

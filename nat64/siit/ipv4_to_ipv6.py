@@ -116,14 +116,15 @@ class IPv4ToIPv6:
         """
         header = ipv4_header.parse(packet)
         payload = packet[header.length : header.total_length]
-        is_error = header.protocol == protocols.ICMP and bool(payload) and payload[0] in icmp_tables.ERRORS
+        is_error = header.protocol == protocols.ICMP and _is_icmp_error(header, payload)
         self._check_addresses(header, is_error=is_error)
         options = packet[ipv4_header.LENGTH : header.length]
         if options and ipv4_header.has_unexpired_source_route(options):
             raise Reject(counters.SOURCE_ROUTE, icmp_tables.UNREACHABLE, icmp_tables.SOURCE_ROUTE_FAILED)
-        _refuse_untranslatable(header, payload)
         if is_error:
             return self._translate_error(header, payload, now)
+        if header.protocol in protocols.NOT_FROM_IPV4:
+            raise Discard(counters.PROTOCOL)
         if header.ttl < 2:
             raise Reject(counters.HOP_LIMIT, icmp_tables.TIME_EXCEEDED, 0)
         pair = self._pair(header, now)
@@ -287,16 +288,19 @@ class IPv4ToIPv6:
         return ((head + message, payload[:0]),)
 
 
+def _is_icmp_error(header: IPv4Header, payload: memoryview) -> bool:
+    """Whether an ICMP message is an error. Raises `Discard`, in silence, for one without a counterpart.
+
+    A fragment has none: ICMPv6's checksum covers a length that it does not show.
+    """
+    if header.is_fragment:
+        raise Discard(counters.ICMP_FRAGMENT)
+    if not payload or payload[0] in icmp_tables.ECHO_TO_IPV6:
+        return False
+    if payload[0] in icmp_tables.ERRORS:
+        return True
+    raise Discard(counters.ICMP_TYPE)
+
+
 def _protocol_in_ipv6(header: IPv4Header) -> int:
     return protocols.ICMPV6 if header.protocol == protocols.ICMP else header.protocol
-
-
-def _refuse_untranslatable(header: IPv4Header, payload: memoryview) -> None:
-    """Raise `Discard` for what is dropped in silence, whatever else there may be to say about it."""
-    if header.protocol == protocols.ICMP:
-        if header.is_fragment:
-            raise Discard(counters.ICMP_FRAGMENT)
-        if payload and payload[0] not in icmp_tables.ERRORS and payload[0] not in icmp_tables.ECHO_TO_IPV6:
-            raise Discard(counters.ICMP_TYPE)
-    elif header.protocol in protocols.NOT_FROM_IPV4:
-        raise Discard(counters.PROTOCOL)

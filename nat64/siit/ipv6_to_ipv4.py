@@ -132,9 +132,11 @@ class IPv6ToIPv4:
                 counters.ROUTING_HEADER, icmp_tables.V6_PARAMETER_PROBLEM, 0, header.segments_left_at
             )
         payload = packet[header.payload_at : header.payload_at + header.payload_length]
-        _refuse_untranslatable(header, payload)
-        if header.protocol == protocols.ICMPV6 and payload and icmp_tables.is_ipv6_error(payload[0]):
-            return self._translate_error(header, payload, now)
+        if header.protocol == protocols.ICMPV6:
+            if _is_icmp_error(header, payload):
+                return self._translate_error(header, payload, now)
+        elif header.protocol == protocols.ICMP:
+            raise Discard(counters.PROTOCOL)
         if header.hop_limit < 2:
             raise Reject(counters.HOP_LIMIT, icmp_tables.V6_TIME_EXCEEDED, 0)
         total_length = ipv4_header.LENGTH + header.payload_length
@@ -271,19 +273,15 @@ class IPv6ToIPv4:
         return turned
 
 
-def _refuse_untranslatable(header: IPv6Header, payload: memoryview) -> None:
-    """Raise `Discard` for what is dropped in silence, whatever else there may be to say about it.
+def _is_icmp_error(header: IPv6Header, payload: memoryview) -> bool:
+    """Whether an ICMPv6 message is an error. Raises `Discard`, in silence, for one without a counterpart.
 
-    That is also a fragment of ICMPv6: its checksum covers a length that a fragment does not show.
+    A fragment has none: the checksum covers a length that it does not show.
     """
-    if header.protocol == protocols.ICMPV6:
-        if header.fragment is not None and (header.fragment.offset or header.fragment.more_fragments):
-            raise Discard(counters.ICMP_FRAGMENT)
-        if (
-            payload
-            and not icmp_tables.is_ipv6_error(payload[0])
-            and payload[0] not in icmp_tables.ECHO_TO_IPV4
-        ):
-            raise Discard(counters.ICMP_TYPE)
-    elif header.protocol == protocols.ICMP:
-        raise Discard(counters.PROTOCOL)
+    if header.fragment is not None and (header.fragment.offset or header.fragment.more_fragments):
+        raise Discard(counters.ICMP_FRAGMENT)
+    if not payload or payload[0] in icmp_tables.ECHO_TO_IPV4:
+        return False
+    if icmp_tables.is_ipv6_error(payload[0]):
+        return True
+    raise Discard(counters.ICMP_TYPE)

@@ -312,6 +312,8 @@ def _settings(config: NatConfig, device: str) -> Settings:
         ipv6_addr=config.ipv6_addr.packed,
         mtu=tun.mtu(device),
         offlink_mtu=config.offlink_mtu,
+        tos_to_ipv4=config.tos.to_ipv4,
+        tos_to_ipv6=config.tos.to_ipv6,
         udp_zero_checksum=UdpZeroChecksum(config.udp_cksum_mode),
         error_rate=config.icmp_rate.per_second,
         error_burst=config.icmp_rate.burst,

@@ -33,6 +33,7 @@ from nat64.config.grammar import (
 )
 from nat64.config.tayga_overlaps import Placed, refuse_overlaps, refuse_router_pool_overlaps
 from nat64.config.tayga_prefixes import GatheredPrefixes, PrefixConfig
+from nat64.config.tayga_words import COPIED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from nat64.addressing.prefix import Pref64
     from nat64.addressing.router_pool import RouterPool
     from nat64.config.icmp_words import IcmpRate
-    from nat64.config.tayga_words import UdpCksumMode
+    from nat64.config.tayga_words import Tos, UdpCksumMode
 
 DEFAULT_CONTROL_SOCKET: Final = Path("/run/nat64d/control.sock")
 _MOST_WORKERS: Final = 64
@@ -80,6 +81,7 @@ class NatConfig:
     """Addresses for errors of IPv6 routers that have none; None: the own address."""
     rfc5837: bool = False
     """Whether errors with a replaced source tell it beside the packet."""
+    tos: Tos = COPIED
     tun_up: bool = False
     tun_ips: tuple[IPv4Interface | IPv6Interface, ...] = ()
     tun_routes: tuple[IPv4Network | IPv6Network, ...] = ()
@@ -162,6 +164,7 @@ class _Parser:
     icmp_rate: IcmpRate = icmp_words.DEFAULT_RATE
     rfc6791_pool: Placed[RouterPool] | None = None
     rfc5837: bool = False
+    tos: Tos = COPIED
     tun_up: bool = False
     tun_ips: list[Placed[IPv4Interface | IPv6Interface]] = field(default_factory=list)
     tun_routes: list[IPv4Network | IPv6Network] = field(default_factory=list)
@@ -210,6 +213,7 @@ class _Parser:
             icmp_rate=self.icmp_rate,
             rfc6791_pool=self.rfc6791_pool.value if self.rfc6791_pool else None,
             rfc5837=self.rfc5837,
+            tos=self.tos,
             tun_up=self.tun_up,
             tun_ips=tuple(tun_ip.value for tun_ip in self.tun_ips),
             tun_routes=tuple(self.tun_routes),
@@ -237,6 +241,7 @@ class _Parser:
             "icmp-rate": self._read_icmp_rate,
             "rfc6791-pool": self._read_rfc6791_pool,
             "rfc5837": self._read_rfc5837,
+            "tos": self._read_tos,
             "workers": self._read_workers,
             "tun-up": self._read_tun_up,
             "tun-ip": self._read_tun_ip,
@@ -465,6 +470,10 @@ class _Parser:
         self._once(directive)
         directive.count(1, 1, "rfc5837 yes|no")
         self.rfc5837 = read_flag(directive.words[0], directive.keyword)
+
+    def _read_tos(self, directive: Directive) -> None:
+        self._once(directive)
+        self.tos = tayga_words.read_tos(directive)
 
     def _read_workers(self, directive: Directive) -> None:
         self._once(directive)

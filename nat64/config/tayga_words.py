@@ -17,10 +17,21 @@ UdpCksumMode = Literal["drop", "fwd", "calc"]
 _PREFIX: Final = "prefix ADDRESS/LENGTH [pool ADDRESS/LENGTH]"
 _MAP: Final = "map IPV4[/LENGTH] IPV6[/LENGTH] [prefix ADDRESS/LENGTH]"
 
+
+class Tos(NamedTuple):
+    """The TOS octet and traffic class of translated packets, from 0 to 255; None: that of the packet."""
+
+    to_ipv4: int | None = None
+    to_ipv6: int | None = None
+
+
+COPIED: Final = Tos()
+
 LOG_CATEGORIES: Final = ("drop", "reject", "icmp", "self", "dyn")
 
 _LONGEST_DEVICE_NAME: Final = 15
 _LARGEST_POOL: Final = 8
+_MOST_OCTET_DIGITS: Final = 3
 
 
 class PrefixWords(NamedTuple):
@@ -137,6 +148,13 @@ def read_hairpin(directive: Directive) -> Hairpin:
         ) from None
 
 
+def read_tos(directive: Directive) -> Tos:
+    """Read what becomes of the TOS octet and the traffic class; one word is for both directions."""
+    directive.count(1, 2, "tos copy|TO_IPV4 [copy|TO_IPV6], e.g.: tos 0")
+    values = [None if word.lower() == "copy" else _octet(word) for word in directive.words]
+    return Tos(values[0], values[-1])
+
+
 def read_tun_ip(directive: Directive) -> IPv4Interface | IPv6Interface:
     """Read an address with or without the length of its network."""
     directive.count(1, 1, "tun-ip ADDRESS[/LENGTH]")
@@ -168,6 +186,18 @@ def read_path(directive: Directive) -> Path:
     if not word.startswith("/") or "\0" in word:
         raise Refused(f"'{word}' is not an absolute path", f"write: {directive.keyword} /PATH")
     return Path(word)
+
+
+def _octet(word: str) -> int:
+    """Read a decimal or hexadecimal number of eight bits."""
+    digits = word.lower().removeprefix("0x")
+    try:
+        value = int(digits, 10 if digits == word else 16) if digits.isascii() and digits.isalnum() else -1
+    except ValueError:
+        value = -1
+    if len(digits) > _MOST_OCTET_DIGITS or not 0 <= value <= 0xFF:
+        raise Refused(f"'{word}' is not a valid tos", "write copy, or a number from 0 to 255 or 0x00 to 0xff")
+    return value
 
 
 def _without_zone(word: str) -> str:

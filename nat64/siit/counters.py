@@ -71,7 +71,7 @@ MEANINGS: Final[dict[str, str]] = {
     MALFORMED: "packets cut short or with impossible lengths",
     NEVER_TRANSLATED: "packets from or to multicast, loopback, link-local and the like",
     FROM_SELF: "packets that claim to come from the translator's own addresses",
-    PROTOCOL: "packets of a protocol that has no meaning on the other side",
+    PROTOCOL: "packets of a protocol that has no meaning, or cannot be found, on the other side",
     UDP_ZERO_CHECKSUM: "IPv4 UDP packets without a checksum",
     ICMP_FRAGMENT: "fragments of ICMP packets, which cannot be translated",
     ICMP_TYPE: "ICMP messages that have no counterpart",

@@ -52,6 +52,9 @@ class IPv4ToIPv6:
         self._counts = counts
         self.pairs = PairCache(settings.pairs_kept)
         self._unfragmented_mtu = min(settings.mtu, settings.offlink_mtu)
+        self._tos_kept = 0xFF if settings.tos_to_ipv6 is None else 0
+        self._tos_set = settings.tos_to_ipv6 or 0
+        self._first_word = 6 << 28 | self._tos_set << 20
 
     def translate_plain(
         self, packet: memoryview, now: float, offload: Offload | None = None
@@ -97,7 +100,7 @@ class IPv4ToIPv6:
             lease.last_use = now
         number = (number - delta) % checksum.MODULUS or for_zero
         header = writer.pack(
-            6 << 28 | (version_tos & 0xFF) << 20,
+            self._first_word | (version_tos & self._tos_kept) << 20,
             length,
             protocol,
             ttl - 1,
@@ -202,10 +205,10 @@ class IPv4ToIPv6:
             return None
         protocol = _protocol_in_ipv6(header)
         if not header.is_fragment:
-            head = ipv6_header.build(header.tos, length, protocol, header.ttl - 1, addresses)
+            head = ipv6_header.build(self._traffic_class(header), length, protocol, header.ttl - 1, addresses)
         else:
             head = ipv6_header.build(
-                header.tos, length, protocols.FRAGMENT, header.ttl - 1, addresses
+                self._traffic_class(header), length, protocols.FRAGMENT, header.ttl - 1, addresses
             ) + ipv6_header.build_fragment(
                 protocol,
                 header.offset,
@@ -223,7 +226,7 @@ class IPv4ToIPv6:
             part = payload[at : at + room]
             more = header.more_fragments or at + room < len(payload)
             head = ipv6_header.build(
-                header.tos,
+                self._traffic_class(header),
                 ipv6_header.FRAGMENT_LENGTH + len(part),
                 protocols.FRAGMENT,
                 header.ttl - 1,
@@ -238,6 +241,9 @@ class IPv4ToIPv6:
             packets.append((head + changed, part[len(changed) :]))
         self._counts[counters.FRAGMENTED] += 1
         return tuple(packets)
+
+    def _traffic_class(self, header: IPv4Header) -> int:
+        return header.tos & self._tos_kept | self._tos_set
 
     def _pair(self, header: IPv4Header, now: float) -> AddressPair:
         """Return the pair's translation; a lease in it is used by that."""
@@ -283,7 +289,9 @@ class IPv4ToIPv6:
             router=router if self._settings.rfc5837 else None,
         )
         self._counts[counters.SOURCE_REPLACED] += router is not None
-        head = ipv6_header.build(header.tos, len(message), protocols.ICMPV6, header.ttl - 1, addresses)
+        head = ipv6_header.build(
+            self._traffic_class(header), len(message), protocols.ICMPV6, header.ttl - 1, addresses
+        )
         self._counts[counters.ERROR_TO_IPV6] += 1
         return ((head + message, payload[:0]),)
 

@@ -27,6 +27,11 @@ class Fragment(NamedTuple):
     more_fragments: bool
     identification: int
 
+    @property
+    def is_part(self) -> bool:
+        """Whether the packet is a part of a larger one; a fragment header may stand without that."""
+        return self.more_fragments or self.offset > 0
+
 
 class IPv6Header(NamedTuple):
     """A header's fields with those of its extension headers.
@@ -63,9 +68,7 @@ def parse(packet: memoryview, *, whole: bool = True) -> IPv6Header:
     fragment: Fragment | None = None
     segments_left_at: int | None = None
     while protocol in _SKIPPED or protocol == protocols.FRAGMENT:
-        if fragment is not None and (
-            fragment.offset or fragment.more_fragments or protocol == protocols.FRAGMENT
-        ):
+        if fragment is not None and (fragment.is_part or protocol == protocols.FRAGMENT):
             # Only a first fragment would show what follows, so a chain that goes on cannot be translated.
             raise Discard(counters.MALFORMED)
         if at + 8 > min(end, len(packet)):
@@ -83,11 +86,8 @@ def parse(packet: memoryview, *, whole: bool = True) -> IPv6Header:
     if at > min(end, len(packet)):
         raise Discard(counters.MALFORMED)
     payload_length = end - at
-    if fragment is not None and (
-        (fragment.more_fragments and (payload_length % 8 or not payload_length))
-        or fragment.offset * 8 + payload_length > 0xFFFF
-    ):
-        raise Discard(counters.MALFORMED)
+    if fragment is not None:
+        _check_fragment(fragment, protocol, payload_length)
     return IPv6Header(
         first >> 20 & 0xFF,
         hop_limit,
@@ -100,6 +100,18 @@ def parse(packet: memoryview, *, whole: bool = True) -> IPv6Header:
         fragment,
         segments_left_at,
     )
+
+
+def _check_fragment(fragment: Fragment, protocol: int, payload_length: int) -> None:
+    """Raise `Discard` for a fragment that cannot be a part of any packet, or not of one that can be translated."""
+    if protocol in protocols.NOT_BEHIND_FRAGMENT:
+        raise Discard(counters.PROTOCOL)
+    if (
+        (fragment.is_part and not payload_length)
+        or (fragment.more_fragments and payload_length % 8)
+        or fragment.offset * 8 + payload_length > 0xFFFF
+    ):
+        raise Discard(counters.MALFORMED)
 
 
 def build(traffic_class: int, payload_length: int, protocol: int, hop_limit: int, addresses: bytes) -> bytes:

@@ -56,6 +56,9 @@ class IPv6ToIPv4:
         self._counts = counts
         self.pairs = PairCache(settings.pairs_kept)
         self._identification = 0
+        self._tos_kept = 0xFF if settings.tos_to_ipv4 is None else 0
+        self._tos_set = settings.tos_to_ipv4 or 0
+        self._version_tos = 0x4500 | self._tos_set
 
     def next_identification(self) -> int:
         """Return the next value for the Identification field of a packet that begins here."""
@@ -101,7 +104,7 @@ class IPv6ToIPv4:
         else:
             identification = 0
             flags = ipv4_header.DONT_FRAGMENT
-        version_tos = 0x4500 | first >> 20 & 0xFF
+        version_tos = self._version_tos | first >> 20 & self._tos_kept
         ttl_protocol = (hop_limit - 1) << 8 | protocol
         words = version_tos + total_length + identification + flags + ttl_protocol + pair.translated_sum
         header = writer.pack(
@@ -218,7 +221,7 @@ class IPv6ToIPv4:
         else:
             identification = 0 if flags else self.next_identification()
         return ipv4_header.build(
-            tos=header.traffic_class,
+            tos=header.traffic_class & self._tos_kept | self._tos_set,
             total_length=total_length,
             identification=identification,
             flags=flags,

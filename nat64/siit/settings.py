@@ -31,7 +31,9 @@ class Settings:
     `mtu` is the TUN device's, in octets. `offlink_mtu` bounds the IPv6 packets made from IPv4 packets that
     may be fragmented. `error_rate` and `error_burst` limit the ICMP errors that the translator itself sends,
     per second and at once. Translated errors of routers without a counterpart come from `rfc6791_pool`, where there is
-    none from the own address, and with `rfc5837` the router's address stands beside the packet. `pairs_kept` bounds the memory for each direction.
+    none from the own address, and with `rfc5837` the router's address stands beside the packet. `pairs_kept` bounds the
+    memory for each direction. `tos_to_ipv4` and `tos_to_ipv6` are the TOS octet and the traffic class of translated
+    packets; None copies that of the packet (RFC 7915 sections 4.1, 5.1).
     """
 
     ipv4_addr: bytes
@@ -43,4 +45,6 @@ class Settings:
     error_burst: float = 250.0
     rfc6791_pool: RouterPool | None = None
     rfc5837: bool = False
+    tos_to_ipv4: int | None = None
+    tos_to_ipv6: int | None = None
     pairs_kept: int = PAIRS_KEPT

@@ -178,10 +178,14 @@ class Translator:
             raise Reject(counters.SELF_OTHER, unknown, code, header.protocol_at)
         payload = packet[header.payload_at : header.payload_at + header.payload_length]
         start = None
-        if header.protocol == protocols.ICMPV6 and header.fragment is None:
+        is_part = header.fragment is not None and header.fragment.is_part
+        if header.protocol == protocols.ICMPV6 and not is_part:
             start = transport.echo_reply(payload, icmp_tables.V6_ECHO_REQUEST, icmp_tables.V6_ECHO_REPLY)
         if start is None or header.source == self.settings.ipv6_addr:
             raise Discard(counters.SELF_OTHER)
+        if header.segments_left_at is not None:
+            at = header.segments_left_at
+            raise Reject(counters.ROUTING_HEADER, icmp_tables.V6_PARAMETER_PROBLEM, 0, at)
         self._count(counters.SELF_ECHO, packet)
         head = ipv6_header.build(
             header.traffic_class,
@@ -205,6 +209,8 @@ class Translator:
             start = transport.echo_reply(payload, icmp_tables.ECHO_REQUEST, icmp_tables.ECHO_REPLY)
         if start is None or header.source == self.settings.ipv4_addr:
             raise Discard(counters.SELF_OTHER)
+        if ipv4_header.has_unexpired_source_route(packet[ipv4_header.LENGTH : header.length]):
+            raise Reject(counters.SOURCE_ROUTE, icmp_tables.UNREACHABLE, icmp_tables.SOURCE_ROUTE_FAILED)
         self._count(counters.SELF_ECHO, packet)
         head = ipv4_header.build(
             tos=header.tos,

@@ -35,6 +35,7 @@ KEYWORDS_OF_VARIABLES: Final = {
     "dynamic-pool": "nat64_pool",
     "rfc6791-pool": "nat64_rfc6791_pool",
     "map": "nat64_maps",
+    "tos": "nat64_tos",
     "tun-ip": "nat64_tun_addresses",
 }
 

@@ -207,6 +207,7 @@ SEND_NONE, TAKE_NONE = "101", "102"
 @pytest.mark.parametrize(
     ("mode", "ordinary", "tolerant", "dropped"),
     [("drop", "nothing\n", "nothing\n", 2), ("fwd", "nothing\n", ANSWER, 0), ("calc", ANSWER, ANSWER, 0)],
+    ids=["drop", "fwd", "calc"],
 )
 def test_udp_without_a_checksum_by_mode(
     bare: GatewayNetwork, mode: str, ordinary: str, tolerant: str, dropped: int

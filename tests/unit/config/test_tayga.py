@@ -17,6 +17,7 @@ from nat64.addressing.prefix import LENGTHS, Pref64
 from nat64.config import tayga
 from nat64.config.grammar import ConfigError
 from nat64.config.tayga_prefixes import PrefixConfig
+from nat64.config.tayga_words import Tos
 
 if TYPE_CHECKING:
     from nat64.config.tayga import NatConfig
@@ -74,6 +75,7 @@ def test_every_directive_is_read() -> None:
         "udp-cksum-mode calc",
         "offlink-mtu 1492",
         "icmp-rate 500 burst 50",
+        "tos 0x20 copy",
         "tun-up yes",
         "tun-ip 192.0.0.1/29",
         "tun-ip 2001:db8::1",
@@ -95,6 +97,7 @@ def test_every_directive_is_read() -> None:
     assert config.udp_cksum_mode == "calc"
     assert config.offlink_mtu == 1492
     assert config.icmp_rate == (500, 50)
+    assert config.tos == Tos(to_ipv4=32, to_ipv6=None)
     assert config.tun_up
     assert config.tun_ips == (IPv4Interface("192.0.0.1/29"), IPv6Interface("2001:db8::1/128"))
     assert config.tun_routes == (
@@ -109,6 +112,20 @@ def test_keywords_are_case_insensitive_and_comments_begin_a_word() -> None:
     config = parse("Offlink-MTU 1400 # octets", "#log drop", "\tLOG\tDrop  #more")
     assert config.offlink_mtu == 1400
     assert config.log == {"drop"}
+
+
+@pytest.mark.parametrize(
+    ("words", "tos"),
+    [
+        ("copy", Tos()),
+        ("0", Tos(0, 0)),
+        ("COPY 0", Tos(None, 0)),
+        ("0xB8 255", Tos(184, 255)),
+        ("0XfF", Tos(255, 255)),
+    ],
+)
+def test_tos_is_for_both_directions_or_for_each(words: str, tos: Tos) -> None:
+    assert parse(f"tos {words}").tos == tos
 
 
 @pytest.mark.parametrize(
@@ -168,6 +185,9 @@ def test_tayga_spellings_of_flags(word: str, expected: bool) -> None:
         ),
         ("max-hosts-per-prefix 129 8", "'129' is not a valid prefix length; give a number from 1 to 128"),
         ("max-hosts-per-prefix 64 0", "'0' is not a valid number of hosts; give a number from 1 to 16777216"),
+        ("tos 256", "'256' is not a valid tos; write copy, or a number from 0 to 255 or 0x00 to 0xff"),
+        ("tos 0xg0", "'0xg0' is not a valid tos; write copy, or a number from 0 to 255 or 0x00 to 0xff"),
+        ("tos 1 2 3", "'tos' has 3 arguments; write: tos copy|TO_IPV4 [copy|TO_IPV6], e.g.: tos 0"),
         ("offlink-mtu 1279", "'1279' is not a valid offlink-mtu; give a number from 1280 to 65535"),
         ("workers 65", "'65' is not a valid number of workers"),
         ("wkpf-strict maybe", "'maybe' is neither yes nor no"),
@@ -517,6 +537,7 @@ KEYWORDS = st.one_of(
             "log",
             "udp-cksum-mode",
             "offlink-mtu",
+            "tos",
             "workers",
             "tun-up",
             "tun-ip",

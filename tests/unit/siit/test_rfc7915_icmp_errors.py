@@ -196,6 +196,12 @@ def test_rfc7915_5_2_the_mtu_counts_an_inner_fragment_header(gateway: Gateway) -
     assert IP(sent)[ICMP].nexthopmtu == 1400 - 28
 
 
+def test_rfc7915_4_1_and_5_1_errors_follow_the_tos_override_too() -> None:
+    gateway = Gateway(tos_to_ipv4=0x20, tos_to_ipv6=0)
+    assert IPv6(gateway.send_one(icmpv4(3, 3, 0, SENT4, tos=0xC0))).tc == 0
+    assert IP(gateway.send_one(icmpv6(1, 4, 0, CAME6, tc=0xC0))).tos == 0x20
+
+
 # The packet inside
 
 

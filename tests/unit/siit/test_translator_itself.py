@@ -36,6 +36,12 @@ def test_echo_to_the_own_ipv6_address_is_answered(gateway: Gateway) -> None:
     assert gateway.counts[counters.SELF_ECHO] == 1
 
 
+def test_echo_behind_extension_headers_is_answered_too(gateway: Gateway) -> None:
+    echo = ICMPv6EchoRequest(id=1, seq=2)
+    sent = gateway.send_one(IPv6(src=HOST, dst=OWN6) / IPv6ExtHdrDestOpt() / IPv6ExtHdrFragment(id=7) / echo)
+    assert sent == raw(IPv6(src=OWN6, dst=HOST, hlim=64) / ICMPv6EchoReply(id=1, seq=2))
+
+
 def test_echo_to_the_own_ipv4_address_is_answered(gateway: Gateway) -> None:
     sent = gateway.send_one(IP(src=SERVER4, dst=OWN4, tos=8, ttl=1) / ICMP(id=1, seq=2) / b"odd")
     assert sent == raw(
@@ -60,6 +66,18 @@ def test_rfc4443_3_4_the_pointer_shows_where_the_protocol_stands(gateway: Gatewa
     assert gateway.send_one(datagram) == raw(refusal / raw(datagram))
 
 
+def test_echo_by_a_source_route_or_routing_header_is_refused_as_translation_would_be(
+    gateway: Gateway,
+) -> None:
+    echo = IPv6(src=HOST, dst=OWN6) / IPv6ExtHdrRouting(segleft=1, addresses=[SERVER6]) / ICMPv6EchoRequest()
+    refusal = IPv6(src=OWN6, dst=HOST, hlim=64) / ICMPv6ParamProblem(code=0, ptr=43)
+    assert gateway.send_one(echo) == raw(refusal / raw(echo))
+    echo4 = IP(src=SERVER4, dst=OWN4, options=[IPOption_LSRR(pointer=4, routers=["192.0.2.1"])]) / ICMP()
+    sent = gateway.send_one(echo4)
+    refusal4 = IP(src=OWN4, dst=SERVER4, tos=0xC0, ttl=64, id=IP(sent).id) / ICMP(type=3, code=5)
+    assert sent == raw(refusal4 / raw(echo4))
+
+
 def test_nobody_is_made_to_echo_to_a_group(gateway: Gateway) -> None:
     gateway.drop(IPv6(src="ff02::1", dst=OWN6) / ICMPv6EchoRequest(), counters.NEVER_TRANSLATED)
     gateway.drop(IP(src="255.255.255.255", dst=OWN4) / ICMP(), counters.NEVER_TRANSLATED)
@@ -69,7 +87,7 @@ def test_other_icmp_messages_to_the_own_addresses_are_ignored(gateway: Gateway) 
     gateway.drop(IPv6(src=HOST, dst=OWN6) / ICMPv6EchoReply(), counters.SELF_OTHER)
     gateway.drop(IP(src=SERVER4, dst=OWN4, flags="MF") / ICMP(), counters.SELF_OTHER)
     gateway.drop(
-        IPv6(src=HOST, dst=OWN6) / IPv6ExtHdrFragment(nh=58) / ICMPv6EchoRequest(), counters.SELF_OTHER
+        IPv6(src=HOST, dst=OWN6) / IPv6ExtHdrFragment(nh=58, m=1) / ICMPv6EchoRequest(), counters.SELF_OTHER
     )
     gateway.drop(raw(IPv6(src=HOST, dst=OWN6) / ICMPv6EchoRequest())[:45], counters.MALFORMED)
 

@@ -329,7 +329,7 @@ class _Parser:
     def _refuse_router_pool_overlaps(self) -> None:
         if self.rfc6791_pool is None:
             return
-        others: list[tuple[str, Placed[IPv4Network] | None]] = [
+        others: list[tuple[str, Placed[IPv4Network]]] = [
             *(("pool", pool) for pool in self.gathered.pools()),
             *(("map", Placed(each.value.eam.ipv4, each.place)) for each in self.gathered.maps),
             *(

@@ -70,14 +70,14 @@ def _refuse_overlapping(findings: Findings, what: str, networks: Sequence[Placed
 def refuse_router_pool_overlaps(
     findings: Findings,
     router_pool: Placed[IPv4Network],
-    others: Iterable[tuple[str, Placed[IPv4Network] | None]],
+    others: Iterable[tuple[str, Placed[IPv4Network]]],
 ) -> None:
     """Record a mistake for each of the `others`, each with its keyword, that shares addresses with the `rfc6791-pool`.
 
     Errors that come from an address that somebody has would be taken for that one's.
     """
     for keyword, other in others:
-        if other is not None and other.value.overlaps(router_pool.value):
+        if other.value.overlaps(router_pool.value):
             findings.refuse(
                 router_pool.place,
                 f"rfc6791-pool {router_pool.value} overlaps the {keyword} {other.value} of {other.place}",

@@ -54,8 +54,6 @@ def echo(payload: memoryview, pair: AddressPair) -> bytes:
     """Return the first four octets of an ICMPv6 echo message with its checksum adjusted. Raises `Discard`."""
     if len(payload) < _ICMP_HEADER:
         raise Discard(counters.MALFORMED)
-    if payload[1]:
-        raise Discard(counters.ICMP_TYPE)
     return bytes(payload[:2]) + _adjusted(payload, 2, pair)
 
 

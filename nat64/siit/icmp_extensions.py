@@ -6,7 +6,19 @@ cover what translation changes, so whether version and checksum are right is for
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from struct import Struct
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from nat64.siit import checksum
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HEADER: Final = Struct("!HH")
+"""A structure's header: `VERSION` in the first four bits, and the checksum. RFC 4884 section 7."""
+VERSION: Final = 2
+OBJECT: Final = Struct("!HBB")
+"""An object's header: its length with this, its class, and its type within that class. RFC 4884 section 7."""
 
 _ICMP_HEADER: Final = 8
 _LEAST_DATAGRAM: Final = (
@@ -34,14 +46,23 @@ def split(message: memoryview, field: LengthField) -> tuple[memoryview, memoryvi
     """Return the original datagram of a message of 8 octets or more, perhaps padded, and the extension structure.
 
     A length of zero means that there is none (RFC 4884 section 5.4), also when it comes from a router of before that
-    RFC, whose extensions only a traceroute may look for (section 5.5). A length that leaves no room for a structure,
-    or less than the 128 octets that section 4 demands, cannot be one of that RFC either: then all is datagram.
+    RFC, whose extensions only a traceroute may look for (section 5.5). A length that leaves no room for a structure means
+    that, too. Section 4 demands 128 octets; there are routers that tell less, and put the structure there or behind 128
+    octets all the same, so with less it counts where it shows itself by its version and checksum.
     """
     data = message[_ICMP_HEADER:]
     length = message[field.octet] * field.unit if message[0] in field.types else 0
-    if not _LEAST_DATAGRAM <= length < len(data):
+    at = length
+    if 0 < length < _LEAST_DATAGRAM:
+        at = next((at for at in (length, _LEAST_DATAGRAM) if _shows_itself(data[at:])), 0)
+    if not 0 < at < len(data):
         return data, data[:0]
-    return data[:length], data[length:]
+    return data[:at], data[at:]
+
+
+def _shows_itself(extensions: memoryview) -> bool:
+    """Whether these octets can hardly be anything but a structure: it has a checksum and objects."""
+    return len(extensions) > HEADER.size and any(extensions[2:4]) and is_sound(extensions)
 
 
 def room_beside_datagram(room: int) -> int:
@@ -67,3 +88,28 @@ def join(
     units = length // field.unit
     padded = datagram[:length].ljust(length, b"\0")
     return units << 8 * (7 - field.octet), b"".join((padded, extensions))
+
+
+def is_sound(extensions: memoryview) -> bool:
+    """Whether another object may follow: version and checksum are right, the objects end where the structure does.
+
+    A checksum of zero was not computed (RFC 4884 section 7).
+    """
+    if len(extensions) < HEADER.size or extensions[0] >> 4 != VERSION:
+        return False
+    if any(extensions[2:4]) and checksum.checksum(extensions):
+        return False
+    *_, (end, _, _) = objects(extensions)
+    return end == len(extensions)
+
+
+def objects(extensions: memoryview) -> Iterator[tuple[int, int | None, int]]:
+    """Yield where each object ends, its class, and its type; first where the header does, which has no class."""
+    at = HEADER.size
+    yield at, None, 0
+    while at + OBJECT.size <= len(extensions):
+        length, kind, subtype = OBJECT.unpack_from(extensions, at)
+        if length < OBJECT.size:
+            return
+        at += length
+        yield at, kind, subtype

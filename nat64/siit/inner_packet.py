@@ -34,7 +34,7 @@ def to_ipv4(packet: memoryview, header: IPv6Header, address_map: AddressMap) -> 
     fragment = header.fragment
     begins_here = fragment is None or not fragment.offset
     if protocol == protocols.ICMPV6:
-        if fragment is not None and (fragment.offset or fragment.more_fragments):
+        if not begins_here:
             raise Discard(counters.ICMP_INNER)
         start = _echo(transport.echo_to_ipv4, payload, header.payload_length, pair)
         protocol = protocols.ICMP
@@ -72,7 +72,7 @@ def to_ipv6(packet: memoryview, header: IPv4Header, address_map: AddressMap, now
     payload = packet[header.length : header.total_length]
     protocol = header.protocol
     if protocol == protocols.ICMP:
-        if header.is_fragment:
+        if header.offset:
             raise Discard(counters.ICMP_INNER)
         start = _echo(transport.echo_to_ipv6, payload, length, pair)
         protocol = protocols.ICMPV6
@@ -125,7 +125,12 @@ def _echo(
     length: int,
     pair: AddressPair,
 ) -> bytes:
-    """Translate an echo message; anything else of ICMP here would make an error about an error."""
+    """Translate an echo message; anything else of ICMP here would make an error about an error.
+
+    It may be the first fragment of one that was cut on its way, here for instance, and its sender knows it by identifier
+    and sequence number. The checksum of the whole then stays unknown, but nobody checks it in here. A later fragment
+    could be that of an error.
+    """
     try:
         return translate(payload, length, pair)
     except Discard:

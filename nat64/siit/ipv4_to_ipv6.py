@@ -118,17 +118,15 @@ class IPv4ToIPv6:
         where there would have to be fragments.
         """
         header = ipv4_header.parse(packet)
-        if not (may_translate_ipv4(header.source) and may_translate_ipv4(header.destination)):
-            raise Discard(counters.NEVER_TRANSLATED)
-        self._keep_router_pool(header)
+        payload = packet[header.length : header.total_length]
+        is_error = header.protocol == protocols.ICMP and _is_icmp_error(header, payload)
+        self._check_addresses(header, is_error=is_error)
         options = packet[ipv4_header.LENGTH : header.length]
         if options and ipv4_header.has_unexpired_source_route(options):
             raise Reject(counters.SOURCE_ROUTE, icmp_tables.UNREACHABLE, icmp_tables.SOURCE_ROUTE_FAILED)
-        payload = packet[header.length : header.total_length]
-        if header.protocol == protocols.ICMP:
-            if _is_icmp_error(header, payload):
-                return self._translate_error(header, payload, now)
-        elif header.protocol in protocols.NOT_FROM_IPV4:
+        if is_error:
+            return self._translate_error(header, payload, now)
+        if header.protocol in protocols.NOT_FROM_IPV4:
             raise Discard(counters.PROTOCOL)
         if header.ttl < 2:
             raise Reject(counters.HOP_LIMIT, icmp_tables.TIME_EXCEEDED, 0)
@@ -143,8 +141,14 @@ class IPv4ToIPv6:
         self._counts[counters.TO_IPV6] += 1
         return packets
 
-    def _keep_router_pool(self, header: IPv4Header) -> None:
-        """Refuse packets to routers' addresses: nobody is there; and packets from them: only our errors are."""
+    def _check_addresses(self, header: IPv4Header, *, is_error: bool) -> None:
+        """Raise `Discard` or `Reject` for an address that may not be there.
+
+        An error may come from anywhere: what a router sends of its misfortunes is to be seen (RFC 7915 section 4.1).
+        But nobody is at the addresses that stand for routers, and only our own errors come from them.
+        """
+        if not may_translate_ipv4(header.destination) or not (is_error or may_translate_ipv4(header.source)):
+            raise Discard(counters.NEVER_TRANSLATED)
         pool = self._settings.rfc6791_pool
         if pool is None:
             return

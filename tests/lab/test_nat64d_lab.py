@@ -123,6 +123,32 @@ def test_traceroute_from_the_ipv4_side(network: GatewayNetwork) -> None:
     assert [hop[0] for hop in hops if hop] == ["203.0.113.1", "198.51.100.2", OWN4, OWN4, OWN4, lease], shown
 
 
+def test_rfc6791_traceroute_from_the_ipv4_side_tells_routers_apart(bare: GatewayNetwork) -> None:
+    bare.write_config("rfc6791-pool 192.168.239.0/24", "tun-route 192.168.239.0/24", "rfc5837 yes")
+    bare.router4.run("ip", "route", "add", "192.168.239.0/24", "via", "198.51.100.2")
+    bare.start()
+    bare.ping()
+    shown = bare.server.run("traceroute", "-n", "-e", "-q2", "-w5", "-m8", bare.lease()).stdout
+    hops = [re.findall(r"\d+\.\d+\.\d+\.\d+", line) for line in shown.splitlines()[1:]]
+    first, second, third, *routers, last = [hop[0] for hop in hops if hop]
+    assert (first, second, third, last) == ("203.0.113.1", "198.51.100.2", OWN4, bare.lease())
+    assert len(set(routers)) == 2, shown
+    assert all(ipaddress.ip_address(router) in ipaddress.ip_network("192.168.239.0/24") for router in routers)
+    for address in (GATEWAY6, "2001:db8:2::1"):  # as traceroute shows an object: class, type, and words
+        assert f"<2/4:00020000,{ipaddress.ip_address(address).packed.hex(',', 4)}>" in shown
+    asked = bare.server.run("ping", "-c1", "-W5", routers[0], check=False)
+    assert f"From {OWN4} icmp_seq=1 Destination Host Unreachable" in asked.stdout
+
+
+def test_a_large_ping_that_ends_on_the_ipv6_side_is_told_to_its_sender(network: GatewayNetwork) -> None:
+    """The translator fragments it, and the IPv6 router's error shows the first fragment."""
+    network.ping()
+    completed = network.server.run(
+        "ping", "-c1", "-W5", "-M", "dont", "-s", "1400", "-t5", network.lease(), check=False
+    )
+    assert f"From {OWN4} icmp_seq=1 Time to live exceeded" in completed.stdout
+
+
 def test_path_mtu_discovery_with_a_small_link_on_the_ipv4_side(either: GatewayNetwork) -> None:
     either.gateway.run("ip", "link", "set", "wan0", "mtu", "1300")
     either.router4.run("ip", "link", "set", "down0", "mtu", "1300")

@@ -169,6 +169,38 @@ def test_rfc4884_a_length_that_cannot_be_one_means_no_extensions(length: int) ->
     assert sent == to_ipv4(11, 0, 0, new[:260], sent)
 
 
+@pytest.mark.parametrize(("length", "at"), [(17, 68), (17, 128), (1, 128), (31, 124), (31, 128)])
+def test_rfc4884_4_a_length_below_128_octets_counts_where_a_structure_shows_itself(
+    length: int, at: int
+) -> None:
+    """Routers are known that tell the length before the padding, or that do not pad."""
+    old, new = datagram(7)
+    sent = Gateway().send_one(icmpv4(11, 0, length << 16, old.ljust(at, b"\0") + LABELS))
+    assert sent == to_ipv6(3, 0, 16 << 24, new.ljust(128, b"\0") + LABELS)
+    new, old = reply(7)
+    length, at = -(-length // 2), -(-at // 8) * 8
+    sent = Gateway().send_one(icmpv6(3, 0, length << 24, old.ljust(at, b"\0") + LABELS))
+    assert sent == to_ipv4(11, 0, 32 << 16, new.ljust(128, b"\0") + LABELS, sent)
+
+
+@pytest.mark.parametrize(
+    "structure",
+    [
+        b"\x20",
+        bytes.fromhex("2000dfff"),
+        b"\x30" + LABELS[1:],
+        LABELS[:3] + bytes((LABELS[3] ^ 1,)) + LABELS[4:],
+        LABELS[:2] + b"\0\0" + LABELS[4:],
+        LABELS + bytes(4),
+    ],
+    ids=["short", "empty", "version", "checksum", "no checksum", "longer"],
+)
+def test_rfc4884_7_below_128_octets_it_must_be_a_sound_structure(structure: bytes) -> None:
+    old, new = datagram(7)
+    sent = Gateway().send_one(icmpv4(11, 0, 17 << 16, old.ljust(68, b"\0") + structure))
+    assert sent == to_ipv6(3, 0, 0, new)
+
+
 def test_rfc4884_5_4_a_length_of_zero_means_no_extensions() -> None:
     old, new = datagram(7)
     sent = Gateway().send_one(icmpv4(11, 0, 0, old.ljust(128, b"\0") + LABELS))

@@ -25,7 +25,7 @@ from nat64.addressing.prefix import Pref64
 from nat64.addressing.router_pool import RouterPool
 from nat64.siit import counters
 from tests.unit.siit.conftest import HOST, LEASED, OWN4, OWN6, SERVER4, Gateway
-from tests.unit.siit.test_rfc4884_extensions import LABELS, icmpv4, icmpv6, reply
+from tests.unit.siit.test_rfc4884_extensions import LABELS, datagram, icmpv4, icmpv6, reply
 
 if TYPE_CHECKING:
     from scapy.packet import Packet
@@ -93,6 +93,17 @@ def test_a_router_that_has_a_counterpart_keeps_it() -> None:
     translator = gateway()
     assert IP(translator.send_one(error_from(HOST))).src == LEASED
     assert translator.counts[counters.SOURCE_REPLACED] == 0
+
+
+@pytest.mark.parametrize("source", ["127.0.0.1", "0.0.0.0", "169.254.1.1", "224.0.0.1", "255.255.255.255"])  # noqa: S104 - an illegal source
+def test_rfc7915_4_1_an_error_from_an_illegal_source_is_seen(source: str) -> None:
+    old, new = datagram(7)
+    translator = Gateway()
+    sent = translator.send_one(icmpv4(11, 0, 0, old, src=source))
+    assert sent == raw(icmpv6(3, 0, 0, new, src=OWN6, dst=HOST, hlim=63))
+    assert translator.counts[counters.SOURCE_REPLACED] == 1
+    translator.drop(IP(src=source, dst=LEASED) / ICMP(type=8), counters.NEVER_TRANSLATED)
+    translator.drop(icmpv4(11, 0, 0, old, src=source, dst="224.0.0.1"), counters.NEVER_TRANSLATED)
 
 
 def test_an_error_that_is_dropped_replaces_no_source() -> None:

@@ -171,18 +171,43 @@ def test_rfc7915_5_3_an_error_about_anything_but_echo_is_dropped(gateway: Gatewa
     gateway.drop(icmpv6(3, 0, 0, raw(IPv6(src=SERVER6, dst=HOST) / message)), counters.ICMP_INNER)
 
 
-def test_rfc7915_4_3_inner_fragments_of_icmp_are_dropped(gateway: Gateway) -> None:
-    """Fragments of ICMP are never translated (section 1.2), so an error about one is no answer to ours."""
-    echo = Raw(raw(ICMP()) + bytes(8))
-    for inner in (
-        IP(src=LEASED, dst=SERVER4, proto=1, flags="MF") / echo,
-        IP(src=LEASED, dst=SERVER4, proto=1, frag=1) / echo,
-    ):
-        gateway.drop(icmpv4(11, 0, 0, raw(inner)), counters.ICMP_INNER)
-    echo = Raw(b"\x81" + bytes(15))
-    for fragment in (IPv6ExtHdrFragment(nh=58, m=1), IPv6ExtHdrFragment(nh=58, offset=1)):
-        inner6 = IPv6(src=SERVER6, dst=HOST) / fragment / echo
-        gateway.drop(icmpv6(3, 0, 0, raw(inner6)), counters.ICMP_INNER)
+def without_checksum(packet: bytes, at: int) -> bytes:
+    return packet[:at] + b"\0\0" + packet[at + 2 :]
+
+
+def test_rfc7915_4_3_the_first_fragment_of_an_echo_is_known_by_its_numbers() -> None:
+    inner4 = IP(src=LEASED, dst=SERVER4, proto=1, flags="MF", id=7) / Raw(
+        raw(ICMP(type=8, id=3, seq=4)) + DATA
+    )
+    start6 = raw(ICMPv6EchoRequest(id=3, seq=4)) + DATA
+    inner6 = IPv6(src=HOST, dst=SERVER6) / IPv6ExtHdrFragment(nh=58, m=1, id=7) / Raw(start6)
+    assert without_checksum(shown_to_host(inner4), 50) == without_checksum(raw(inner6), 50)
+
+
+def test_rfc7915_5_3_the_first_fragment_of_an_echo_is_known_by_its_numbers(gateway: Gateway) -> None:
+    """A large ping of the server's was fragmented by the translator itself, and an IPv6 router says where it ended."""
+    ping = IP(src=SERVER4, dst=LEASED, id=7, flags=0, ttl=2) / ICMP(type=8, id=3, seq=4) / (DATA * 7)
+    first, _ = gateway.send(ping)
+    seen = shown_to_server(first[:600])
+    expected = raw(
+        IP(src=SERVER4, dst=LEASED, ttl=1, id=7, flags="MF", proto=1, len=20 + 1232) / Raw(raw(ping)[20:548])
+    )
+    assert without_checksum(seen, 22) == without_checksum(expected, 22)
+
+
+def test_rfc7915_4_3_later_inner_fragments_of_icmp_are_dropped(gateway: Gateway) -> None:
+    """Nobody can tell that they are of an echo, and of no error."""
+    inner = IP(src=LEASED, dst=SERVER4, proto=1, frag=1) / Raw(raw(ICMP()) + bytes(8))
+    gateway.drop(icmpv4(11, 0, 0, raw(inner)), counters.ICMP_INNER)
+    inner6 = IPv6(src=SERVER6, dst=HOST) / IPv6ExtHdrFragment(nh=58, offset=1) / Raw(b"\x81" + bytes(15))
+    gateway.drop(icmpv6(3, 0, 0, raw(inner6)), counters.ICMP_INNER)
+
+
+def test_rfc7915_4_3_the_first_fragment_of_an_error_is_dropped(gateway: Gateway) -> None:
+    inner = IP(src=LEASED, dst=SERVER4, proto=1, flags="MF") / Raw(raw(ICMP(type=3)) + bytes(32))
+    gateway.drop(icmpv4(11, 0, 0, raw(inner)), counters.ICMP_INNER)
+    inner6 = IPv6(src=SERVER6, dst=HOST) / IPv6ExtHdrFragment(nh=58, m=1) / Raw(b"\x01" + bytes(47))
+    gateway.drop(icmpv6(3, 0, 0, raw(inner6)), counters.ICMP_INNER)
 
 
 @pytest.mark.parametrize(

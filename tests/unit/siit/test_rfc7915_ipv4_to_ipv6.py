@@ -258,6 +258,14 @@ def test_udp_without_checksum_is_forwarded_if_asked() -> None:
     assert gateway.send_one(ipv4() / payload) == expected(payload)
 
 
+def test_rfc7915_4_5_a_first_fragment_without_checksum_is_forwarded_if_asked() -> None:
+    gateway = Gateway(udp_zero_checksum=UdpZeroChecksum.FORWARD)
+    sent = gateway.send_one(ipv4(flags="MF", id=9) / UDP(sport=1, dport=2, chksum=0, len=200) / bytes(64))
+    assert sent == expected(
+        IPv6ExtHdrFragment(nh=17, m=1, id=9) / Raw(bytes.fromhex("0001000200c80000") + bytes(64))
+    )
+
+
 def test_rfc7915_4_5_a_first_fragment_without_checksum_is_never_calculated() -> None:
     gateway = Gateway(udp_zero_checksum=UdpZeroChecksum.CALCULATE)
     gateway.drop(ipv4(flags="MF") / UDP(chksum=0, len=200) / bytes(64), counters.UDP_ZERO_CHECKSUM)

@@ -116,7 +116,7 @@ def has_unexpired_source_route(options: memoryview) -> bool:
         if at + 1 >= len(options) or options[at + 1] < 2:
             break  # a damaged option: what follows cannot be found
         length = options[at + 1]
-        if options[at] in _SOURCE_ROUTES and at + 2 < len(options) and options[at + 2] <= length:
+        if options[at] in _SOURCE_ROUTES and 2 < length <= len(options) - at and options[at + 2] <= length:
             return True
         at += length
     return False

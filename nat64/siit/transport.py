@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from nat64.siit.address_pair import AddressPair
 
 ECHO_HEADER = 8
+_UDP_HEADER = 8
 
 
 def with_adjusted_checksum(protocol: int, payload: memoryview, delta: int) -> bytes | None:
@@ -40,9 +41,14 @@ def with_adjusted_sum(protocol: int, payload: memoryview, delta: int) -> bytes |
 
 
 def udp_with_full_checksum(payload: memoryview, ipv6_addresses_sum: int) -> bytes:
-    """Return the first eight octets of a UDP datagram over IPv6 that came without a checksum, with one."""
-    length = len(payload)
-    total = ipv6_addresses_sum + length + protocols.UDP + checksum.word_sum(payload)
+    """Return the first eight octets of a UDP datagram over IPv6 that came without a checksum, with one.
+
+    It covers as much as the datagram says that it has (RFC 768); raises `Discard` when that cannot be.
+    """
+    length = int.from_bytes(payload[4:6], "big")
+    if not _UDP_HEADER <= length <= len(payload):
+        raise Discard(counters.MALFORMED)
+    total = ipv6_addresses_sum + length + protocols.UDP + checksum.word_sum(payload[:length])
     return bytes(payload[:6]) + (-total % checksum.MODULUS or 0xFFFF).to_bytes(2, "big")
 
 

@@ -10,6 +10,7 @@ import argparse
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -51,8 +52,9 @@ def main() -> int:
     options.add_argument("--log", type=Path, help="the log to write (default: one of tests/fuzz/log)")
     chosen = options.parse_args()
     began = datetime.now(UTC)
+    commit = _commit()
     outcomes = _run(chosen.seconds, chosen.seed)
-    text = _report(began, chosen.seconds, chosen.seed, outcomes)
+    text = _report(began, commit, chosen.seconds, chosen.seed, outcomes)
     path = chosen.log or LOGS / f"{began:%Y-%m-%d-%H%M}-seed-{chosen.seed}.txt"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
@@ -72,9 +74,8 @@ def _run(seconds: int, seed: int) -> dict[str, Outcome]:
 def _start(target: str, seconds: int, seed: int) -> subprocess.Popen[bytes]:
     work = WORK / target
     grown = work / "corpus"
-    grown.mkdir(parents=True, exist_ok=True)
-    for crash in _crashes(target):
-        crash.unlink()
+    shutil.rmtree(work, ignore_errors=True)  # each run begins with the seeds, so that it can be run again
+    grown.mkdir(parents=True)
     command = [
         sys.executable,
         "-m",
@@ -109,12 +110,12 @@ def _outcome(target: str, exit_status: int) -> Outcome:
     return Outcome(inputs, coverage, features, corpus, exit_status, _crashes(target))
 
 
-def _report(began: datetime, seconds: int, seed: int, outcomes: dict[str, Outcome]) -> str:
+def _report(began: datetime, commit: str, seconds: int, seed: int, outcomes: dict[str, Outcome]) -> str:
     lines = [
         f"began: {began:%Y-%m-%d %H:%M} UTC",
         f"asked for: {seconds} seconds for each target, both side by side",
         f"seed: {seed}",
-        f"commit: {_commit()}",
+        f"commit: {commit}",
         f"processor: {_processor()}, {os.cpu_count()} of them",
         f"kernel: {platform.system()} {platform.release()}",
         f"python: {platform.python_implementation()} {platform.python_version()}",

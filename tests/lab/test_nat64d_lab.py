@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from scapy.compat import raw
+from scapy.layers.inet import IP, UDP
 
 from tests.lab.gateway_network import (
     CLIENT,
@@ -34,6 +36,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = pytest.mark.lab
+
+
+# Puts packets, in hex, on the wire to a neighbour as they are; no kernel writes their headers.
+SEND_AS_THEY_ARE = """
+import socket, sys
+_, device, neighbour, *packets = sys.argv
+rows = [line.split() for line in open("/proc/net/arp").readlines()[1:]]
+(mac,) = [bytes.fromhex(row[3].replace(":", "")) for row in rows if row[0] == neighbour]
+channel = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM)
+for packet in packets:
+    channel.sendto(bytes.fromhex(packet), (device, 0x0800, 0, 1, mac))
+"""
 
 
 @pytest.fixture
@@ -72,6 +86,16 @@ def test_the_translator_answers_on_both_its_addresses(network: GatewayNetwork) -
 
 def test_tcp_streams_arrive_unchanged(either: GatewayNetwork) -> None:
     transfer(either)
+
+
+def test_rfc1812_5_2_2_damaged_ipv4_headers_never_reach_the_translator(network: GatewayNetwork) -> None:
+    network.ping()
+    before = network.counter("translated_to_ipv6")
+    right = raw(IP(src=SERVER, dst=network.lease()) / UDP(sport=1, dport=2) / b"x")
+    damaged = right[:10] + bytes((right[10] ^ 1,)) + right[11:]
+    network.router4.python(SEND_AS_THEY_ARE, "down0", "198.51.100.2", damaged.hex(), right.hex())
+    wait_until(lambda: network.counter("translated_to_ipv6") > before, "the sound packet is translated")
+    assert network.counter("translated_to_ipv6") == before + 1
 
 
 def test_large_packets_go_through_whole(network: GatewayNetwork) -> None:

@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 from scapy.compat import raw
-from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_LSRR
+from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_LSRR, IPOption_NOP
 from scapy.layers.inet6 import (
     ICMPv6EchoReply,
     ICMPv6EchoRequest,
     ICMPv6Unknown,
     IPv6,
+    IPv6ExtHdrDestOpt,
     IPv6ExtHdrFragment,
+    IPv6ExtHdrHopByHop,
     IPv6ExtHdrRouting,
 )
 from scapy.packet import Packet, Raw
@@ -248,6 +250,24 @@ def test_rfc7915_5_3_inner_fragments(gateway: Gateway) -> None:
     )
     inner4 = raw(IP(src=SERVER4, dst=LEASED, id=7, frag=100, flags="MF", proto=17) / Raw(b"middle of UDP..."))
     assert gateway.send_one(icmpv6(1, 4, 0, inner6))[28:] == inner4
+
+
+def test_rfc7915_4_3_options_of_the_inner_packet_are_left_out(gateway: Gateway) -> None:
+    datagram = raw(IP(src=LEASED, dst=SERVER4) / UDP(sport=1000, dport=2000) / b"payload")[20:]
+    inner4 = raw(IP(src=LEASED, dst=SERVER4, ttl=9, proto=17, options=[IPOption_NOP()] * 8) / Raw(datagram))
+    assert gateway.send_one(icmpv4(11, 0, 0, inner4))[48:] == SENT6
+
+
+def test_rfc7915_5_3_extension_headers_of_the_inner_packet_are_left_out(gateway: Gateway) -> None:
+    segment = TCP(sport=80, dport=1000) / b"payload"
+    inner6 = raw(
+        IPv6(src=SERVER6, dst=HOST, hlim=9)
+        / IPv6ExtHdrHopByHop()
+        / IPv6ExtHdrRouting(segleft=0, addresses=[ROUTER6])
+        / IPv6ExtHdrDestOpt()
+        / segment
+    )
+    assert gateway.send_one(icmpv6(3, 0, 0, inner6))[28:] == CAME4
 
 
 def test_rfc7915_4_3_no_error_about_an_error_is_translated(gateway: Gateway) -> None:

@@ -92,6 +92,25 @@ def test_rfc7915_4_1_options_are_ignored(gateway: Gateway) -> None:
     assert gateway.send_one(ipv4(options=options, proto=17) / Raw(datagram)) == expected(UDP() / b"x")
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        "00838304",  # behind the end of the options
+        "01010183",  # a source route without its length
+        "83000000",  # lengths that no option can have
+        "83010000",
+        "07ff0483",  # an option that goes on behind the header
+        "83020000",  # a source route without a pointer, and one that is over
+        "83030400",
+        "83070400",  # one that goes on behind the header
+    ],
+)
+def test_rfc7915_4_1_damaged_options_are_ignored(gateway: Gateway, options: str) -> None:
+    datagram = raw(ipv4() / UDP() / b"x")[20:]
+    header = raw(ipv4(proto=17, ihl=6, len=24 + len(datagram)))[:20]
+    assert gateway.send_one(header + bytes.fromhex(options) + datagram) == expected(UDP() / b"x")
+
+
 @pytest.mark.parametrize("option", [IPOption_LSRR, IPOption_SSRR])
 def test_rfc7915_4_1_an_unexpired_source_route_is_refused(gateway: Gateway, option: type[Packet]) -> None:
     packet = ipv4(options=[IPOption_NOP(), option(pointer=4, routers=["192.0.2.1"])]) / UDP() / b"x"
@@ -252,10 +271,29 @@ def test_rfc7915_4_5_udp_checksum_is_calculated_if_asked(data: bytes) -> None:
     assert sent == expected(UDP(sport=1, dport=2) / data)
 
 
+def test_rfc7915_4_5_a_calculated_checksum_covers_the_datagram_and_not_what_follows_it() -> None:
+    gateway = Gateway(udp_zero_checksum=UdpZeroChecksum.CALCULATE)
+    datagram = raw(UDP(sport=1, dport=2, chksum=0, len=12) / b"data")
+    sent = gateway.send_one(ipv4(proto=17) / Raw(datagram + b"padding"))
+    whole = expected(UDP(sport=1, dport=2) / b"data")
+    assert sent == whole[:4] + (19).to_bytes(2, "big") + whole[6:] + b"padding"
+    for length in (0, 7, 13):
+        impossible = datagram[:4] + length.to_bytes(2, "big") + datagram[6:]
+        gateway.drop(ipv4(proto=17) / Raw(impossible), counters.MALFORMED)
+
+
 def test_udp_without_checksum_is_forwarded_if_asked() -> None:
     gateway = Gateway(udp_zero_checksum=UdpZeroChecksum.FORWARD)
     payload = UDP(sport=1, dport=2, chksum=0) / b"x"
     assert gateway.send_one(ipv4() / payload) == expected(payload)
+
+
+def test_rfc7915_4_5_a_first_fragment_without_checksum_is_forwarded_if_asked() -> None:
+    gateway = Gateway(udp_zero_checksum=UdpZeroChecksum.FORWARD)
+    sent = gateway.send_one(ipv4(flags="MF", id=9) / UDP(sport=1, dport=2, chksum=0, len=200) / bytes(64))
+    assert sent == expected(
+        IPv6ExtHdrFragment(nh=17, m=1, id=9) / Raw(bytes.fromhex("0001000200c80000") + bytes(64))
+    )
 
 
 def test_rfc7915_4_5_a_first_fragment_without_checksum_is_never_calculated() -> None:

@@ -302,6 +302,12 @@ def test_impossible_fragments_are_dropped(gateway: Gateway) -> None:
     gateway.drop(fragment(0, 1, 60, bytes(64)), counters.MALFORMED)
 
 
+def test_rfc7915_5_1_1_a_fragment_may_be_fragmented_further_whatever_its_size() -> None:
+    gateway = Gateway(mtu=1280)
+    sent = IP(gateway.send_one(fragment(0, 1, 17, bytes(8) + bytes(1336))))
+    assert (sent.len, str(sent.flags)) == (20 + 1344, "MF")
+
+
 def test_udp_without_checksum_stays_without(gateway: Gateway) -> None:
     payload = UDP(sport=1, dport=2, chksum=0) / b"tunnel"
     for _ in range(2):

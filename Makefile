@@ -80,7 +80,16 @@ lint: setup-dev
 ## What decides, without root or network
 .PHONY: unit
 unit: setup-dev bundle
-	$(BIN)/pytest -n auto tests/unit
+	$(BIN)/pytest -n auto tests/unit tests/fuzz
+
+# How long `make fuzz` lasts, and where libFuzzer begins.
+FUZZ_SECONDS := 3600
+FUZZ_SEED := 1
+
+## Random packets and configs, guided by coverage, for FUZZ_SECONDS from FUZZ_SEED; the log goes to tests/fuzz/log
+.PHONY: fuzz
+fuzz: setup-dev
+	$(BIN)/python -m tests.fuzz.campaign --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
 
 ## The real daemons in network namespaces (root)
 .PHONY: lab

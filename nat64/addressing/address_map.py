@@ -1,93 +1,181 @@
-"""The whole address mapping: explicit maps first, then the prefix, then leases of the dynamic pool."""
+"""The whole address mapping: explicit maps first, then the prefixes, then the leases of their pools.
+
+A packet has a near side, the IPv6 host that the translator serves, and a far side, which is seen through a prefix. A
+host has a map or a lease for each prefix that it uses, so the far side decides from IPv6, and the near side from IPv4,
+which prefix a packet belongs to. The source of a packet from IPv6 is near; inside an ICMPv6 error, which is about a
+packet of the other direction, it is far.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
 
-from nat64.addressing.special_purpose import is_global, may_translate_ipv4, may_translate_ipv6
-from nat64.addressing.unmappable import Unmappable
+from nat64.addressing.special_purpose import may_translate_ipv4, may_translate_ipv6
+from nat64.addressing.unmappable import Unmappable, UnmappableError
 
 if TYPE_CHECKING:
-    from nat64.addressing.eamt import Eamt
+    from collections.abc import Sequence
+
+    from nat64.addressing.eamt import Eam
     from nat64.addressing.lease import Lease
     from nat64.addressing.pool import DynamicPool
-    from nat64.addressing.prefix import Pref64
+    from nat64.addressing.prefix_map import PrefixMap
 
 
-class UnmappableError(Exception):
-    """An address cannot be translated; `reason` says why."""
+class Hairpin(Enum):
+    """How a host reaches another one by its IPv4 address, RFC 7757 section 4."""
 
-    def __init__(self, reason: Unmappable) -> None:
-        super().__init__(reason.value)
-        self.reason = reason
+    OFF = "off"
+    """Nothing is done for it; the other host sees the sender's IPv6 address, and its answers go astray."""
+    SIMPLE = "simple"
+    """Where both addresses from IPv4 have a map or a lease, the source is seen through the prefix."""
+    INTRINSIC = "intrinsic"
+    """A packet through a prefix to an address that has a map or an active lease turns back at once."""
+
+
+class Counterpart(NamedTuple):
+    """An address of the other family, and whose it is.
+
+    `of` is the prefix that the mapping belongs to, `lease` the lease that it comes from, if any. `is_embedded` tells
+    that neither a map nor a lease but the prefix alone gave it.
+    """
+
+    address: bytes
+    of: PrefixMap
+    lease: Lease | None = None
+    is_embedded: bool = False
 
 
 class AddressMap:
-    """Finds the counterpart of an address. All methods raise `UnmappableError`.
+    """Finds the counterparts of addresses. All methods raise `UnmappableError` unless they say otherwise.
 
-    `wkpf_strict` refuses non-global IPv4 addresses through the Well-Known Prefix.
+    `prefixes` are one or more, the first one first: what could be any prefix's belongs to that. Their networks, maps
+    and pools may not overlap.
     """
 
-    def __init__(
-        self, prefix: Pref64 | None, eamt: Eamt, pool: DynamicPool | None, *, wkpf_strict: bool
-    ) -> None:
-        self.prefix = prefix
-        self.eamt = eamt
-        self.pool = pool
-        self._global_only = wkpf_strict and prefix is not None and prefix.is_well_known
+    def __init__(self, prefixes: Sequence[PrefixMap], hairpin: Hairpin = Hairpin.INTRINSIC) -> None:
+        self.prefixes = tuple(prefixes)
+        self.hairpin = hairpin
 
-    def to_ipv4(self, ipv6: bytes) -> tuple[bytes, Lease | None]:
-        """Return the IPv4 address that stands for `ipv6`, with its lease if it has one; make no lease."""
-        ipv4 = self._fixed_ipv4(ipv6)
-        if ipv4 is not None:
-            return ipv4, None
-        lease = self.pool.of_host(ipv6, self.prefix) if self.pool is not None else None
-        if lease is None:
-            raise UnmappableError(Unmappable.NO_MAPPING)
-        return lease.address, lease
+    @property
+    def pools(self) -> tuple[DynamicPool, ...]:
+        """The pools, in the order of their prefixes."""
+        return tuple(of.pool for of in self.prefixes if of.pool is not None)
 
-    def source_to_ipv4(self, ipv6: bytes, now: float) -> tuple[bytes, Lease | None]:
-        """Return the IPv4 address that stands for the host `ipv6`, with its lease, made if there is none."""
-        ipv4 = self._fixed_ipv4(ipv6)
-        if ipv4 is not None:
-            return ipv4, None
-        if self.pool is None:
-            raise UnmappableError(Unmappable.NO_MAPPING)
-        lease = self.pool.assign(ipv6, self.prefix, now)
-        if isinstance(lease, Unmappable):
-            raise UnmappableError(lease)
-        return lease.address, lease
+    def mark_used(self, ipv4: bytes, now: float) -> None:
+        """Take note that the active lease of `ipv4`, if there is one, was used `now`. Never raises."""
+        for pool in self.pools:
+            lease = pool.of_address(ipv4, now)
+            if lease is not None:
+                lease.last_use = now
 
-    def to_ipv6(self, ipv4: bytes, now: float) -> tuple[bytes, Lease | None]:
-        """Return the IPv6 address that stands for `ipv4`, with its active lease if it has one."""
-        if not may_translate_ipv4(ipv4):
-            raise UnmappableError(Unmappable.NEVER_TRANSLATED)
-        ipv6 = self.eamt.to_ipv6(ipv4)
-        if ipv6 is not None:
-            return ipv6, None
-        if self.pool is not None and self.pool.contains(ipv4):
-            lease = self.pool.of_address(ipv4, now)
-            if lease is None:
-                raise UnmappableError(Unmappable.NO_MAPPING)
-            return lease.host, lease
-        if self.prefix is None:
-            raise UnmappableError(Unmappable.NO_MAPPING)
-        if self._global_only and not is_global(ipv4):
-            raise UnmappableError(Unmappable.NOT_GLOBAL)
-        return self.prefix.embed(ipv4), None
+    # From IPv6
 
-    def _fixed_ipv4(self, ipv6: bytes) -> bytes | None:
-        """Return the IPv4 address that a map or the prefix gives for `ipv6`, if any."""
+    def far_to_ipv4(self, ipv6: bytes) -> Counterpart:
+        """Return the IPv4 address that stands for `ipv6`, which is a far side; make no lease."""
         if not may_translate_ipv6(ipv6):
             raise UnmappableError(Unmappable.NEVER_TRANSLATED)
-        ipv4 = self.eamt.to_ipv4(ipv6)
+        longest: tuple[Eam, PrefixMap] | None = None
+        for of in self.prefixes:
+            eam = of.eamt.find_ipv6(ipv6)
+            if eam is not None and (longest is None or eam.ipv6.prefixlen > longest[0].ipv6.prefixlen):
+                longest = eam, of
+        if longest is not None:
+            return Counterpart(longest[0].to_ipv4(ipv6), longest[1])
+        for of in self.prefixes:
+            ipv4 = of.extract(ipv6)
+            if ipv4 is not None:
+                return Counterpart(ipv4, of, is_embedded=True)
+        for of in self.prefixes:
+            lease = of.lease_of(ipv6)
+            if lease is not None:
+                return Counterpart(lease.address, of, lease)
+        raise UnmappableError(Unmappable.NO_MAPPING)
+
+    def near_to_ipv4(self, ipv6: bytes, of: PrefixMap, now: float) -> tuple[bytes, Lease | None]:
+        """Return the IPv4 address of the host `ipv6` for the prefix `of`, with its lease, made if there is none."""
+        ipv4 = self._fixed_ipv4(ipv6, of)
+        if ipv4 is not None:
+            return ipv4, None
+        lease = of.lease_to(ipv6, now)
+        return lease.address, lease
+
+    def known_to_ipv4(self, ipv6: bytes, of: PrefixMap) -> bytes:
+        """Return the IPv4 address that `ipv6` has for the prefix `of`; make no lease."""
+        ipv4 = self._fixed_ipv4(ipv6, of)
         if ipv4 is not None:
             return ipv4
-        ipv4 = self.prefix.extract(ipv6) if self.prefix is not None else None
-        if ipv4 is None:
+        lease = of.lease_of(ipv6)
+        if lease is None:
+            raise UnmappableError(Unmappable.NO_MAPPING)
+        return lease.address
+
+    def turned_back(self, far: Counterpart, now: float) -> Counterpart | None:
+        """Return the host that a packet to `far` turns back to, if it does. Never raises."""
+        if self.hairpin is not Hairpin.INTRINSIC or not far.is_embedded:
             return None
+        try:
+            return self._find_ipv6(far.address, now)
+        except UnmappableError:
+            return None
+
+    def may_turn_back(self, ipv4: bytes) -> bool:
+        """Whether packets to `ipv4` that do not turn back now may do so later. Never raises."""
+        return self.hairpin is Hairpin.INTRINSIC and any(pool.contains(ipv4) for pool in self.pools)
+
+    def _fixed_ipv4(self, ipv6: bytes, of: PrefixMap) -> bytes | None:
+        """Return the IPv4 address that a map of `of` or any prefix gives for `ipv6`, if any."""
+        if not may_translate_ipv6(ipv6):
+            raise UnmappableError(Unmappable.NEVER_TRANSLATED)
+        ipv4 = of.eamt.to_ipv4(ipv6)
+        if ipv4 is not None:
+            return ipv4
+        for each in self.prefixes:
+            ipv4 = each.extract(ipv6)
+            if ipv4 is not None:
+                return ipv4
+        return None
+
+    # From IPv4
+
+    def near_to_ipv6(self, near: bytes, far: bytes, now: float) -> Counterpart:
+        """Return the IPv6 address that stands for `near`, with its active lease if it has one.
+
+        Only where `near` has neither map nor lease does `far` decide the prefix.
+        """
+        found = self._find_ipv6(near, now)
+        if found is not None:
+            return found
+        try:
+            other = self._find_ipv6(far, now)
+        except UnmappableError:
+            other = None
+        of = other.of if other is not None else self.prefixes[0]
+        return Counterpart(of.embed(near), of, is_embedded=True)
+
+    def far_to_ipv6(self, far: bytes, near: Counterpart, now: float) -> Counterpart:
+        """Return the IPv6 address by which the host `near` sees `far`."""
+        found = self._find_ipv6(far, now)
+        if found is None or (self.hairpin is Hairpin.SIMPLE and not near.is_embedded):
+            return Counterpart(near.of.embed(far), near.of, is_embedded=True)
+        return found
+
+    def _find_ipv6(self, ipv4: bytes, now: float) -> Counterpart | None:
+        """Return what a map or an active lease gives for `ipv4`, None for an address that has its place in a prefix."""
         if not may_translate_ipv4(ipv4):
             raise UnmappableError(Unmappable.NEVER_TRANSLATED)
-        if self._global_only and not is_global(ipv4):
-            raise UnmappableError(Unmappable.NOT_GLOBAL)
-        return ipv4
+        longest: tuple[Eam, PrefixMap] | None = None
+        for of in self.prefixes:
+            eam = of.eamt.find_ipv4(ipv4)
+            if eam is not None and (longest is None or eam.ipv4.prefixlen > longest[0].ipv4.prefixlen):
+                longest = eam, of
+        if longest is not None:
+            return Counterpart(longest[0].to_ipv6(ipv4), longest[1])
+        for of in self.prefixes:
+            if of.pool is not None and of.pool.contains(ipv4):
+                lease = of.pool.of_address(ipv4, now)
+                if lease is None:
+                    raise UnmappableError(Unmappable.NO_MAPPING)
+                return Counterpart(lease.host, of, lease)
+        return None

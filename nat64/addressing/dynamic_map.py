@@ -16,7 +16,7 @@ from nat64.addressing.prefix import Pref64
 from nat64.addressing.special_purpose import may_translate_ipv6
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable, Mapping
 
     from nat64.addressing.lease import Lease
     from nat64.addressing.pool import DynamicPool
@@ -58,25 +58,34 @@ def write(leases: Iterable[Lease], first_prefix: Pref64 | None, now: float, unix
 
 
 def restore(
-    text: str, pool: DynamicPool, prefixes: tuple[Pref64, ...], now: float, unix_now: float
+    text: str,
+    pools: Mapping[Pref64 | None, DynamicPool | None],
+    now: float,
+    unix_now: float,
+    only: Container[Pref64 | None] | None = None,
 ) -> list[SkippedLine]:
-    """Put the leases of the file's text back into `pool`, and return what could not be used.
+    """Put the leases of the file's text back into `pools`, and return what could not be used.
 
-    `prefixes` are those of the config, the first one first. A time of last use in the future counts as `now`.
+    `pools` are those of the config's prefixes, the first one first. `only` names the prefixes whose lines are wanted, if
+    not all; lines of others are passed over. A time of last use in the future counts as `now`.
     """
     skipped: list[SkippedLine] = []
     for number, line in enumerate(text.splitlines(), start=1):
         words = line.split()
         if not words or words[0].startswith("#"):
             continue
-        problem = _restore_line(words, pool, prefixes, now, unix_now)
+        problem = _restore_line(words, pools, now, unix_now, only)
         if problem is not None:
             skipped.append(SkippedLine(number, problem))
     return skipped
 
 
 def _restore_line(
-    words: list[str], pool: DynamicPool, prefixes: tuple[Pref64, ...], now: float, unix_now: float
+    words: list[str],
+    pools: Mapping[Pref64 | None, DynamicPool | None],
+    now: float,
+    unix_now: float,
+    only: Container[Pref64 | None] | None,
 ) -> str | None:
     """Put one lease back, or return why not."""
     if not 3 <= len(words) <= 4:
@@ -84,14 +93,24 @@ def _restore_line(
     try:
         address = IPv4Address(words[0])
         host = IPv6Address(words[1])
-        prefix = Pref64(IPv6Network(words[3])) if len(words) == 4 else next(iter(prefixes), None)
+        prefix = Pref64(IPv6Network(words[3])) if len(words) == 4 else next(iter(pools), None)
+        last_use = _unix_time(words[2])
     except ValueError as error:
         return str(error)
-    if not (words[2].isascii() and words[2].isdigit() and 0 < len(words[2]) <= 12 and int(words[2])):
-        return f"'{words[2]}' is not a time in Unix seconds"
-    if not may_translate_ipv6(host.packed) or any(host in other.network for other in prefixes):
+    if not may_translate_ipv6(host.packed) or any(
+        other is not None and host in other.network for other in pools
+    ):
         return f"{host} is not the address of a host"
-    if prefix is not None and prefix not in prefixes:
-        return f"the prefix {prefix} is not configured"
-    idle = max(0.0, unix_now - int(words[2]))
+    pool = pools.get(prefix)
+    if pool is None:
+        return f"the prefix {prefix} {'has no pool' if prefix in pools else 'is not configured'}"
+    if only is not None and prefix not in only:
+        return None
+    idle = max(0.0, unix_now - last_use)
     return pool.restore(host.packed, prefix, address.packed, now - idle)
+
+
+def _unix_time(word: str) -> int:
+    if not (word.isascii() and word.isdigit() and 0 < len(word) <= 12 and int(word)):
+        raise ValueError(f"'{word}' is not a time in Unix seconds")
+    return int(word)

@@ -12,14 +12,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Eam:
-    """One explicit address mapping. Both networks have suffixes of the same length (`ValueError` otherwise)."""
+    """One explicit address mapping, RFC 7757 section 3.2.
+
+    The IPv6 network must have a suffix at least as long as that of the IPv4 network (`ValueError` otherwise). Where it
+    is longer, the IPv4 suffix stands right behind the IPv6 prefix; what follows is written as zero, and ignored.
+    """
 
     ipv4: IPv4Network
     ipv6: IPv6Network
 
     def __post_init__(self) -> None:
-        if 32 - self.ipv4.prefixlen != 128 - self.ipv6.prefixlen:
-            raise ValueError(f"{self.ipv4} and {self.ipv6} are not of the same size")
+        if self.padding < 0:
+            raise ValueError(f"{self.ipv6} is smaller than {self.ipv4}")
+
+    def to_ipv6(self, ipv4: bytes) -> bytes:
+        """Return the IPv6 address that stands for `ipv4`, which lies in the IPv4 network."""
+        suffix = int.from_bytes(ipv4, "big") & int(self.ipv4.hostmask)
+        return (int(self.ipv6.network_address) | suffix << self.padding).to_bytes(16, "big")
+
+    def to_ipv4(self, ipv6: bytes) -> bytes:
+        """Return the IPv4 address that stands for `ipv6`, which lies in the IPv6 network."""
+        suffix = (int.from_bytes(ipv6, "big") & int(self.ipv6.hostmask)) >> self.padding
+        return (int(self.ipv4.network_address) | suffix).to_bytes(4, "big")
+
+    @property
+    def padding(self) -> int:
+        """How many bits of an IPv6 address stand behind the IPv4 suffix in it."""
+        return 96 + self.ipv4.prefixlen - self.ipv6.prefixlen
 
     def __str__(self) -> str:
         return f"{self.ipv4} {self.ipv6}"
@@ -67,22 +86,30 @@ class Eamt:
         for same_length in self._by_ipv4.values():
             yield from same_length.values()
 
-    def to_ipv6(self, ipv4: bytes) -> bytes | None:
-        """Return the IPv6 address mapped to `ipv4`, or None."""
+    def find_ipv4(self, ipv4: bytes) -> Eam | None:
+        """Return the longest match of `ipv4`, or None."""
         number = int.from_bytes(ipv4, "big")
         for length in self._lengths4:
             eam = self._by_ipv4[length].get(number >> (32 - length))
             if eam is not None:
-                suffix = number & ((1 << (32 - length)) - 1)
-                return (int(eam.ipv6.network_address) | suffix).to_bytes(16, "big")
+                return eam
         return None
 
-    def to_ipv4(self, ipv6: bytes) -> bytes | None:
-        """Return the IPv4 address mapped to `ipv6`, or None."""
+    def find_ipv6(self, ipv6: bytes) -> Eam | None:
+        """Return the longest match of `ipv6`, or None."""
         number = int.from_bytes(ipv6, "big")
         for length in self._lengths6:
             eam = self._by_ipv6[length].get(number >> (128 - length))
             if eam is not None:
-                suffix = number & ((1 << (128 - length)) - 1)
-                return (int(eam.ipv4.network_address) | suffix).to_bytes(4, "big")
+                return eam
         return None
+
+    def to_ipv6(self, ipv4: bytes) -> bytes | None:
+        """Return the IPv6 address mapped to `ipv4`, or None."""
+        eam = self.find_ipv4(ipv4)
+        return eam.to_ipv6(ipv4) if eam is not None else None
+
+    def to_ipv4(self, ipv6: bytes) -> bytes | None:
+        """Return the IPv4 address mapped to `ipv6`, or None."""
+        eam = self.find_ipv6(ipv6)
+        return eam.to_ipv4(ipv6) if eam is not None else None

@@ -13,3 +13,11 @@ class Unmappable(Enum):
     NO_MAPPING = "no prefix, map or lease covers the address"
     POOL_EXHAUSTED = "every address of the dynamic pool is in use"
     PREFIX_EXHAUSTED = "the host's network holds all the leases that max-hosts-per-prefix allows"
+
+
+class UnmappableError(Exception):
+    """An address cannot be translated; `reason` says why."""
+
+    def __init__(self, reason: Unmappable) -> None:
+        super().__init__(reason.value)
+        self.reason = reason

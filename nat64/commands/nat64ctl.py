@@ -148,12 +148,15 @@ def _line(key: str, value: str) -> str:
 
 
 def _tell_hosts(hosts: Result) -> Iterable[str]:
-    rows = hosts["rows"]
-    yield f"{'HOST':<40}{'ADDRESS':<17}{'KIND':<9}LAST USED"
-    for row in rows if isinstance(rows, list) else ():
+    rows = hosts["rows"] if isinstance(hosts["rows"], list) else []
+    prefixes = {row.get("prefix") or "none" for row in rows}
+    width = max(map(len, prefixes)) + 2 if len(prefixes) > 1 else 0  # of a column that tells something
+    yield f"{'HOST':<40}{'ADDRESS':<17}{'PREFIX'[:width]:<{width}}{'KIND':<9}LAST USED"
+    for row in rows:
         used = row["last_used"]
         ago = "-" if used is None else f"{max(0, time.time() - used):.0f} s ago"
-        yield f"{row['host']:<40}{row['address']:<17}{row['kind']:<9}{ago}"
+        prefix = f"{row.get('prefix') or 'none':<{width}}" if width else ""
+        yield f"{row['host']:<40}{row['address']:<17}{prefix}{row['kind']:<9}{ago}"
 
 
 def _tell_reload(answer: Result) -> Iterable[str]:

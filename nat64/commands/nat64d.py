@@ -63,7 +63,7 @@ def _act(options: argparse.Namespace, config: NatConfig) -> int:
         from nat64.commands.nat64d_service import configure_interface  # noqa: PLC0415 - `--check` does without
         from nat64.device import interface  # noqa: PLC0415 - as above
 
-        tun.make_persistent(config.tun_device, identity.user, identity.group)
+        tun.make_persistent(config.tun_device, identity.user, identity.group, queues=config.workers)
         interface.send_no_redirects(config.tun_device)
         configure_interface(config)
         return 0

@@ -15,6 +15,7 @@ from nat64.control.protocol import Access, Command, CommandFailed, Result
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from nat64.addressing.prefix import Pref64
     from nat64.commands.nat64d_service import Nat64d
 
 
@@ -43,7 +44,6 @@ def commands(daemon: Nat64d) -> Mapping[str, Command]:
 
 def _status(daemon: Nat64d) -> Result:
     config = daemon.config
-    pool = daemon.translator.address_map.pool
     return {
         "daemon": "nat64d",
         "version": __version__,
@@ -52,12 +52,22 @@ def _status(daemon: Nat64d) -> Result:
         "config": str(daemon.invocation.config_path),
         "device": daemon.device,
         "mtu": daemon.translator.settings.mtu,
+        "offloads": daemon.offloads,
+        "workers": 1 + len(daemon.workers),
         "ipv4_addr": str(config.ipv4_addr),
         "ipv6_addr": str(config.ipv6_addr),
-        "prefixes": [str(config.prefix)] if config.prefix else [],
-        "pool": {"network": str(pool.network), "size": pool.size, "leased": len(pool)}
-        if pool is not None
-        else None,
+        "prefixes": [str(each.prefix) for each in config.prefixes if each.prefix is not None],
+        "pools": [
+            {
+                "network": str(of.pool.network),
+                "size": of.pool.size,
+                "leased": len(of.pool),
+                "prefix": _name(of.prefix),
+            }
+            for of in daemon.translator.address_map.prefixes
+            if of.pool is not None
+        ],
+        "hairpin": config.hairpin.value,
         "maps": len(config.eams),
         "counters": {**daemon.translator.counts, **daemon.forwarding.counts},
     }
@@ -65,19 +75,32 @@ def _status(daemon: Nat64d) -> Result:
 
 def _hosts(daemon: Nat64d) -> Iterator[dict[str, object]]:
     """Yield the static maps, then the leases; ``last_used`` is in Unix seconds."""
-    for eam in daemon.config.eams:
-        host = eam.ipv6.network_address if eam.ipv6.prefixlen == 128 else eam.ipv6
-        address = eam.ipv4.network_address if eam.ipv4.prefixlen == 32 else eam.ipv4
-        yield {"host": str(host), "address": str(address), "kind": "static", "last_used": None}
+    for each in daemon.config.prefixes:
+        for eam in each.eams:
+            host = eam.ipv6.network_address if eam.ipv6.prefixlen == 128 else eam.ipv6
+            address = eam.ipv4.network_address if eam.ipv4.prefixlen == 32 else eam.ipv4
+            yield {
+                "host": str(host),
+                "address": str(address),
+                "prefix": _name(each.prefix),
+                "kind": "static",
+                "last_used": None,
+            }
     now = time.monotonic()
     unix_now = time.time()
-    for lease in daemon.translator.address_map.pool or ():
-        yield {
-            "host": str(IPv6Address(lease.host)),
-            "address": str(IPv4Address(lease.address)),
-            "kind": "dynamic",
-            "last_used": unix_now - (now - lease.last_use),
-        }
+    for pool in daemon.translator.address_map.pools:
+        for lease in pool:
+            yield {
+                "host": str(IPv6Address(lease.host)),
+                "address": str(IPv4Address(lease.address)),
+                "prefix": _name(lease.prefix),
+                "kind": "dynamic",
+                "last_used": unix_now - (now - lease.last_use),
+            }
+
+
+def _name(prefix: Pref64 | None) -> str | None:
+    return str(prefix) if prefix is not None else None
 
 
 def _check_config(daemon: Nat64d) -> Result:

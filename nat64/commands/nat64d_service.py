@@ -11,14 +11,10 @@ import os
 import signal
 import time
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final
 
 from nat64 import __version__
-from nat64.addressing.address_map import AddressMap
-from nat64.addressing.eamt import Eamt
-from nat64.addressing.pool import DynamicPool
-from nat64.commands import nat64d_answers
+from nat64.commands import nat64d_addresses, nat64d_answers
 from nat64.commands.nat64d_config import read_config, unreadable
 from nat64.config import tayga
 from nat64.config.grammar import ConfigError
@@ -30,6 +26,7 @@ from nat64.device.forwarding import Forwarding
 from nat64.device.lease_file import LeaseFile
 from nat64.device.packet_log import PacketLog
 from nat64.device.state_file import StateDirectory
+from nat64.device.workers import Workers
 from nat64.process import event_log, privileges, readiness
 from nat64.process.detach import Detached, detach
 from nat64.process.errors import ProcessError
@@ -38,9 +35,10 @@ from nat64.siit.settings import Settings, UdpZeroChecksum
 from nat64.siit.translator import Translator
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from nat64.addressing.lease import Lease
+    from nat64.addressing.pool import DynamicPool
     from nat64.config.tayga import NatConfig
     from nat64.control.server import ControlServer
 
@@ -80,32 +78,42 @@ def run(config: NatConfig, invocation: Invocation) -> int:
     for warning in config.warnings:
         log.warning(str(warning))
     directory = StateDirectory(config.data_dir) if config.data_dir is not None else None
-    descriptor = tun.open_tun(config.tun_device)
+    queues = tun.open_tun(config.tun_device, offloads=config.offload, queues=config.workers)
+    if len(queues) < config.workers:
+        log.warning(
+            "%s was made for one worker, which serves it; to have more, remove it and make it anew (--rmtun, --mktun)",
+            config.tun_device,
+        )
+    if config.offload and not queues[0].offloads:
+        log.warning("this kernel has no offloads for TUN devices; every packet is handled by itself")
     interface.send_no_redirects(config.tun_device)
     if config.tun_up or config.tun_ips or config.tun_routes:
         configure_interface(config)
     detached = None if invocation.foreground else detach()
     with pidfile(invocation.pidfile):
-        daemon = Nat64d(config, invocation, descriptor, directory, detached)
+        daemon = Nat64d(config, invocation, queues, directory, detached)
         asyncio.run(daemon.run())
     return 0
 
 
 class Nat64d:
-    """The running translator. `started` is in Unix seconds; `config` is the one in use."""
+    """The running translator. `started` is in Unix seconds; `config` is the one in use.
+
+    `offloads` says that packets come from the device with what is left to do.
+    """
 
     def __init__(
         self,
         config: NatConfig,
         invocation: Invocation,
-        descriptor: int,
+        queues: Sequence[tun.OpenTun],
         directory: StateDirectory | None,
         detached: Detached | None,
     ) -> None:
         self.config = config
         self.invocation = invocation
         self.device = config.tun_device
-        self._descriptor = descriptor
+        (self._descriptor, self.offloads), *self._more_queues = queues
         self._detached = detached
         self.started = time.time()
         self._ending = asyncio.Event()
@@ -116,13 +124,10 @@ class Nat64d:
         self._signalled: asyncio.Task[None] | None = None  # held, for the event loop does not
         self._leases = LeaseFile(directory) if directory is not None else None
         self._packet_log = PacketLog(config.log, time.monotonic)
-        pool = _new_pool(config)
-        if self._leases is not None and pool is not None:
-            self._leases.load(pool, (config.prefix,) if config.prefix else (), time.monotonic())
-        self.translator = Translator(
-            _settings(config, self.device), _address_map(config, pool), self._packet_log.observe
-        )
-        self.forwarding = Forwarding(descriptor, self.translator, time.monotonic)
+        address_map = nat64d_addresses.at_start(config, self._leases, time.monotonic())
+        self.translator = Translator(_settings(config, self.device), address_map, self._packet_log.observe)
+        self.forwarding = Forwarding(queues[0], self.translator, time.monotonic)
+        self.workers = Workers(self.forwarding, self.translator, self._serve_queue)
 
     async def run(self) -> None:
         """Serve until a signal says to end. Raises `DeviceError` when the device goes away."""
@@ -135,7 +140,8 @@ class Nat64d:
             await self._open_control()
             self._confine()
             _spare_packets_the_collector()
-            loop.add_reader(self._descriptor, self._forward)
+            self.workers.start(self._more_queues, loop)
+            self._serve_queue(self._descriptor)
             maintenance = asyncio.create_task(self._maintain())
             log.info("translating", extra={"device": self.device, "version": __version__})
             readiness.ready()
@@ -144,6 +150,7 @@ class Nat64d:
         await self._ending.wait()
         readiness.stopping()
         loop.remove_reader(self._descriptor)
+        self.workers.end(loop)
         maintenance.cancel()
         if self._saving is not None:
             await self._saving
@@ -151,6 +158,7 @@ class Nat64d:
         if self._control is not None:
             with contextlib.suppress(OSError):  # the user we became may not remove the socket
                 self._control.close()
+        tun.give_back_offloads(self._descriptor)
         os.close(self._descriptor)
         log.info("ended")
         if self._failure is not None:
@@ -163,9 +171,12 @@ class Nat64d:
             os.chdir("/")
         privileges.become(self.invocation.identity)
 
-    def _forward(self) -> None:
+    def _serve_queue(self, descriptor: int) -> None:
+        asyncio.get_running_loop().add_reader(descriptor, self._forward, descriptor)
+
+    def _forward(self, descriptor: int) -> None:
         try:
-            self.forwarding.forward_burst()
+            self.forwarding.forward_burst(descriptor)
         except DeviceError as error:
             self._failure = error
             self._ending.set()
@@ -177,34 +188,36 @@ class Nat64d:
         while True:
             await asyncio.sleep(_MAINTENANCE_EVERY)
             self._follow_mtu()
-            pool = self.translator.address_map.pool
+            pools = self.translator.address_map.pools
             now = time.monotonic()
-            if pool is None:
+            if not pools:
                 continue
-            pool.forget(now)
-            if self._leases is not None and self._saving is None and self._leases.is_due(pool, now):
-                self._saving = asyncio.create_task(self._save(self._leases, pool))
+            for pool in pools:
+                pool.forget(now)
+            if self._leases is not None and self._saving is None and self._leases.is_due(pools, now):
+                self._saving = asyncio.create_task(self._save(self._leases, pools))
 
-    async def _save(self, leases: LeaseFile, pool: DynamicPool) -> None:
+    async def _save(self, leases: LeaseFile, pools: tuple[DynamicPool, ...]) -> None:
         """Save the leases in a thread, so that packets do not wait for the disk."""
         now = time.monotonic()
-        held = leases.begin(pool, now)
+        held = leases.begin(pools, now)
         try:
             await asyncio.to_thread(leases.save, held, self.config.prefix, now)
         finally:
             self._saving = None
 
     def _save_now(self) -> None:
-        pool = self.translator.address_map.pool
-        if self._leases is not None and pool is not None:
+        pools = self.translator.address_map.pools
+        if self._leases is not None and pools:
             now = time.monotonic()
-            self._leases.save(self._leases.begin(pool, now), self.config.prefix, now)
+            self._leases.save(self._leases.begin(pools, now), self.config.prefix, now)
 
     def _follow_mtu(self) -> None:
         with contextlib.suppress(DeviceError):  # the reader tells when the device is gone
             settings = _settings(self.config, self.device)
             if settings != self.translator.settings:
                 self.translator.reconfigure(settings, self.translator.address_map, self._packet_log.observe)
+                self.workers.reset()
                 log.info("the device's MTU changed", extra={"mtu": settings.mtu})
 
     # Config
@@ -239,9 +252,12 @@ class Nat64d:
     def _take(self, config: NatConfig, settings: Settings) -> list[str]:
         """Translate by another config from the next packet on, and return its warnings."""
         warnings = [*map(str, config.warnings), *self._needs_restart(config)]
-        pool = self._pool_after(config)
+        address_map = nat64d_addresses.after_reload(
+            self.translator.address_map, self.config, config, self._leases, time.monotonic()
+        )
         self._packet_log = PacketLog(config.log, time.monotonic)
-        self.translator.reconfigure(settings, _address_map(config, pool), self._packet_log.observe)
+        self.translator.reconfigure(settings, address_map, self._packet_log.observe)
+        self.workers.reset()
         self.config = config
         for warning in warnings:
             log.warning(warning)
@@ -252,36 +268,14 @@ class Nat64d:
         old = self.config
         changed = {
             "tun-device": config.tun_device != self.device,
+            "workers": config.workers != old.workers,
+            "offload": config.offload != old.offload,
             "data-dir": config.data_dir != old.data_dir,
             "control-socket": config.control_socket != old.control_socket,
         }
         return [
             f"{keyword} changed; restart nat64d to use it" for keyword, it_did in changed.items() if it_did
         ]
-
-    def _pool_after(self, config: NatConfig) -> DynamicPool | None:
-        """Return the pool for a config: the one there is if it serves, else another one with the leases that fit."""
-        old = self.translator.address_map.pool
-        same = ("dynamic_pool", "prefix", "max_hosts_per_prefix", "log")
-        if (
-            all(getattr(config, name) == getattr(self.config, name) for name in same)
-            and config.reserved_in_pool() == self.config.reserved_in_pool()
-        ):
-            return old
-        pool = _new_pool(config)
-        if pool is None:
-            return None
-        if old is None:
-            if self._leases is not None:  # saved before the pool was taken out of the config, or by TAYGA
-                self._leases.load(pool, (config.prefix,) if config.prefix else (), time.monotonic())
-            return pool
-        lost = 0
-        for lease in old:
-            fits = lease.prefix == config.prefix
-            if not fits or pool.restore(lease.host, lease.prefix, lease.address, lease.last_use):
-                lost += 1
-        log.info("the pool changed", extra={"leases_kept": len(pool), "leases_lost": lost})
-        return pool
 
     # Control
 
@@ -311,19 +305,6 @@ def _spare_packets_the_collector() -> None:
     gc.set_threshold(often, less_often, _RARELY)
 
 
-def _new_pool(config: NatConfig) -> DynamicPool | None:
-    if config.dynamic_pool is None:
-        return None
-    pool = DynamicPool(config.dynamic_pool, config.reserved_in_pool(), config.max_hosts_per_prefix)
-    if "dyn" in config.log:
-        pool.observe = _log_lease
-    return pool
-
-
-def _address_map(config: NatConfig, pool: DynamicPool | None) -> AddressMap:
-    return AddressMap(config.prefix, Eamt(config.eams), pool, wkpf_strict=config.wkpf_strict)
-
-
 def _settings(config: NatConfig, device: str) -> Settings:
     """Return the translator's settings; the MTU is that of `device`. Raises `DeviceError`."""
     return Settings(
@@ -331,12 +312,11 @@ def _settings(config: NatConfig, device: str) -> Settings:
         ipv6_addr=config.ipv6_addr.packed,
         mtu=tun.mtu(device),
         offlink_mtu=config.offlink_mtu,
+        tos_to_ipv4=config.tos.to_ipv4,
+        tos_to_ipv6=config.tos.to_ipv6,
         udp_zero_checksum=UdpZeroChecksum(config.udp_cksum_mode),
-    )
-
-
-def _log_lease(event: str, lease: Lease) -> None:
-    log.info(
-        f"lease {event}",  # noqa: G004 - three fixed events, each its own message
-        extra={"host": str(IPv6Address(lease.host)), "address": str(IPv4Address(lease.address))},
+        error_rate=config.icmp_rate.per_second,
+        error_burst=config.icmp_rate.burst,
+        rfc6791_pool=config.rfc6791_pool,
+        rfc5837=config.rfc5837,
     )

@@ -1,10 +1,11 @@
 """The translator's config: TAYGA 0.9.6's tayga.conf, and our own directives in the same grammar.
 
 A file is read into one frozen `NatConfig`; every mistake of the file is told at once. What TAYGA accepts means the
-same here. Three things are accepted beyond TAYGA: maps whose networks contain one another (the longest match counts),
-`control-socket`, and a `tun-ip` inside the pool, which is kept out of it. Refused beyond TAYGA: map networks with bits
-set after their length (TAYGA accepts them and then never matches), a map that covers the whole pool, and pools or
-maps in 169.254.0.0/16.
+same here. Accepted beyond TAYGA: the directives that docs/nat64.conf.md calls ours, several prefixes with a pool each and
+maps for one of them, maps whose networks contain one another (the longest match counts), maps whose IPv6 network is the
+larger one, and a `tun-ip` inside the pool, which is kept out of it. Refused beyond TAYGA: map networks with bits set
+after their length (TAYGA accepts them and then never matches), a map that covers the whole pool, and pools or maps in
+169.254.0.0/16.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from ipaddress import IPv4Interface, IPv4Network, IPv6Address
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from nat64.addressing.address_map import Hairpin
 from nat64.addressing.host_limit import HostsPerPrefix
 from nat64.addressing.special_purpose import is_global, may_translate_ipv4, may_translate_ipv6
-from nat64.config import tayga_words
+from nat64.config import icmp_words, tayga_words
 from nat64.config.grammar import (
     Directive,
     Findings,
@@ -29,7 +31,9 @@ from nat64.config.grammar import (
     read_ipv6,
     read_number,
 )
-from nat64.config.tayga_overlaps import Placed, refuse_overlaps
+from nat64.config.tayga_overlaps import Placed, refuse_overlaps, refuse_router_pool_overlaps
+from nat64.config.tayga_prefixes import GatheredPrefixes, PrefixConfig
+from nat64.config.tayga_words import COPIED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,13 +41,15 @@ if TYPE_CHECKING:
 
     from nat64.addressing.eamt import Eam
     from nat64.addressing.prefix import Pref64
-    from nat64.config.tayga_words import UdpCksumMode
+    from nat64.addressing.router_pool import RouterPool
+    from nat64.config.icmp_words import IcmpRate
+    from nat64.config.tayga_words import Tos, UdpCksumMode
 
 DEFAULT_CONTROL_SOCKET: Final = Path("/run/nat64d/control.sock")
 _MOST_WORKERS: Final = 64
 
 # The documentation names these for later versions; a config that relies on them must not run as if they were not there.
-_LATER: Final = frozenset({"fast-path", "linger", "hairpin", "icmp-rate", "metrics-listen"})
+_LATER: Final = frozenset({"fast-path", "linger", "metrics-listen"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +59,11 @@ class NatConfig:
     tun_device: str
     ipv4_addr: IPv4Address
     ipv6_addr: IPv6Address
-    prefix: Pref64 | None = None
+    prefixes: tuple[PrefixConfig, ...] = (PrefixConfig(),)
+    """One or more, the first one first, which alone may lack its prefix."""
     wkpf_strict: bool = True
-    dynamic_pool: IPv4Network | None = None
+    hairpin: Hairpin = Hairpin.INTRINSIC
     max_hosts_per_prefix: HostsPerPrefix | None = None
-    eams: tuple[Eam, ...] = ()
-    """The `map` directives of the config, then those of the `map-file`."""
     data_dir: Path | None = None
     """Where `dynamic.map` is kept; None: leases end with the daemon."""
     map_file: Path | None = None
@@ -67,14 +72,39 @@ class NatConfig:
     udp_cksum_mode: UdpCksumMode = "drop"
     offlink_mtu: int = 1280
     """Octets."""
+    offload: bool = True
+    """Whether packets come from the device as the kernel holds them, large and with checksums to finish."""
+    workers: int = 1
+    """Processes that translate, each from a queue of the device of its own."""
+    icmp_rate: IcmpRate = icmp_words.DEFAULT_RATE
+    rfc6791_pool: RouterPool | None = None
+    """Addresses for errors of IPv6 routers that have none; None: the own address."""
+    rfc5837: bool = False
+    """Whether errors with a replaced source tell it beside the packet."""
+    tos: Tos = COPIED
     tun_up: bool = False
     tun_ips: tuple[IPv4Interface | IPv6Interface, ...] = ()
     tun_routes: tuple[IPv4Network | IPv6Network, ...] = ()
     control_socket: Path | None = DEFAULT_CONTROL_SOCKET
     warnings: tuple[Mistake, ...] = field(default=(), compare=False)
 
-    def reserved_in_pool(self) -> tuple[IPv4Network, ...]:
-        """Return what may not be leased from the dynamic pool: our own address, maps, the device's addresses."""
+    @property
+    def prefix(self) -> Pref64 | None:
+        """The first prefix."""
+        return self.prefixes[0].prefix
+
+    @property
+    def dynamic_pool(self) -> IPv4Network | None:
+        """The pool of the first prefix."""
+        return self.prefixes[0].pool
+
+    @property
+    def eams(self) -> tuple[Eam, ...]:
+        """All maps, by prefix; of each the `map` directives of the config, then those of the `map-file`."""
+        return tuple(eam for each in self.prefixes for eam in each.eams)
+
+    def reserved_in_pools(self) -> tuple[IPv4Network, ...]:
+        """Return what may not be leased from any pool: our own address, maps, the device's addresses."""
         own = [self.ipv4_addr, *(tun_ip.ip for tun_ip in self.tun_ips if isinstance(tun_ip, IPv4Interface))]
         return (*(IPv4Network(address) for address in own), *(eam.ipv4 for eam in self.eams))
 
@@ -119,18 +149,24 @@ class _Parser:
     tun_device: str = ""
     ipv4_addr: Placed[IPv4Address] | None = None
     ipv6_addr: Placed[IPv6Address] | None = None
-    prefix: Placed[Pref64] | None = None
-    pool: Placed[IPv4Network] | None = None
+    gathered: GatheredPrefixes = field(default_factory=GatheredPrefixes)
+    prefixes_read: bool = True  # false when one was refused, and others may miss it
     max_hosts_per_prefix: HostsPerPrefix | None = None
-    eams: list[Placed[Eam]] = field(default_factory=list)
+    hairpin: Hairpin = Hairpin.INTRINSIC
     wkpf_strict: bool = True
     data_dir: Path | None = None
     map_file: str | None = None
     log: frozenset[str] = frozenset()
     udp_cksum_mode: UdpCksumMode = "drop"
     offlink_mtu: int = 1280
+    offload: bool = True
+    workers: int = 1
+    icmp_rate: IcmpRate = icmp_words.DEFAULT_RATE
+    rfc6791_pool: Placed[RouterPool] | None = None
+    rfc5837: bool = False
+    tos: Tos = COPIED
     tun_up: bool = False
-    tun_ips: list[IPv4Interface | IPv6Interface] = field(default_factory=list)
+    tun_ips: list[Placed[IPv4Interface | IPv6Interface]] = field(default_factory=list)
     tun_routes: list[IPv4Network | IPv6Network] = field(default_factory=list)
     control_socket: Path | None = DEFAULT_CONTROL_SOCKET
 
@@ -145,10 +181,16 @@ class _Parser:
             self.findings,
             ipv4_addr=self.ipv4_addr,
             ipv6_addr=self.ipv6_addr,
-            prefix=self.prefix,
-            pool=self.pool,
-            eams=self.eams,
+            prefixes=self.gathered.prefixes(),
+            pools=self.gathered.pools(),
+            eams=[
+                (Placed(words.value.eam, words.place), self.gathered.prefix_of(words.value))
+                for words in self.gathered.maps
+            ],
         )
+        if self.prefixes_read:
+            self.gathered.check(self.findings)
+        self._refuse_router_pool_overlaps()
         self._warn_of_own_tun_ips(own_ipv6)
         self.findings.raise_if_any()
         if self.ipv4_addr is None or own_ipv6 is None:
@@ -157,18 +199,23 @@ class _Parser:
             tun_device=self.tun_device,
             ipv4_addr=self.ipv4_addr.value,
             ipv6_addr=own_ipv6,
-            prefix=self.prefix.value if self.prefix else None,
+            prefixes=self.gathered.configs(),
             wkpf_strict=self.wkpf_strict,
-            dynamic_pool=self.pool.value if self.pool else None,
+            hairpin=self.hairpin,
             max_hosts_per_prefix=self.max_hosts_per_prefix,
-            eams=tuple(eam.value for eam in self.eams),
             data_dir=self.data_dir,
             map_file=map_file,
             log=self.log,
             udp_cksum_mode=self.udp_cksum_mode,
             offlink_mtu=self.offlink_mtu,
+            offload=self.offload,
+            workers=self.workers,
+            icmp_rate=self.icmp_rate,
+            rfc6791_pool=self.rfc6791_pool.value if self.rfc6791_pool else None,
+            rfc5837=self.rfc5837,
+            tos=self.tos,
             tun_up=self.tun_up,
-            tun_ips=tuple(self.tun_ips),
+            tun_ips=tuple(tun_ip.value for tun_ip in self.tun_ips),
             tun_routes=tuple(self.tun_routes),
             control_socket=self.control_socket,
             warnings=tuple(self.findings.warnings),
@@ -183,12 +230,18 @@ class _Parser:
             "wkpf-strict": self._read_wkpf_strict,
             "dynamic-pool": self._read_dynamic_pool,
             "max-hosts-per-prefix": self._read_max_hosts_per_prefix,
+            "hairpin": self._read_hairpin,
             "data-dir": self._read_data_dir,
             "map": self._read_map,
             "map-file": self._read_map_file_name,
             "log": self._read_log,
             "udp-cksum-mode": self._read_udp_cksum_mode,
             "offlink-mtu": self._read_offlink_mtu,
+            "offload": self._read_offload,
+            "icmp-rate": self._read_icmp_rate,
+            "rfc6791-pool": self._read_rfc6791_pool,
+            "rfc5837": self._read_rfc5837,
+            "tos": self._read_tos,
             "workers": self._read_workers,
             "tun-up": self._read_tun_up,
             "tun-ip": self._read_tun_ip,
@@ -213,26 +266,24 @@ class _Parser:
     def _own_ipv6(self) -> IPv6Address | None:
         """Return the translator's IPv6 address: the one given, or the own IPv4 address inside the prefix."""
         whole = Place(self.file, 0)
-        strict_prefix = (
-            self.prefix if self.wkpf_strict and self.prefix and self.prefix.value.is_well_known else None
-        )
+        prefix = self.gathered.first
         if self.ipv6_addr is not None or "ipv6-addr" in self.places:
             return self.ipv6_addr.value if self.ipv6_addr else None
-        if self.prefix is None:
+        if prefix is None:
             if "prefix" not in self.places:
                 remedy = "give the translator an IPv6 address, e.g.: ipv6-addr 2001:db8::64"
                 self.findings.refuse(whole, "no ipv6-addr, and no prefix to make one from", remedy)
             return None
         if self.ipv4_addr is None:
             return None
-        if strict_prefix and not is_global(self.ipv4_addr.value.packed):
+        if self.wkpf_strict and prefix.value.is_well_known and not is_global(self.ipv4_addr.value.packed):
             self.findings.refuse(
                 self.ipv4_addr.place,
                 f"{self.ipv4_addr.value} is not a global address, so it has no place in 64:ff9b::/96",
                 "add an ipv6-addr from a network of your own, outside the prefix",
             )
             return None
-        return IPv6Address(self.prefix.value.embed(self.ipv4_addr.value.packed))
+        return IPv6Address(prefix.value.embed(self.ipv4_addr.value.packed))
 
     def _find_data_dir(self) -> None:
         if self.data_dir is not None or "data-dir" in self.places or not self.state_directory:
@@ -275,13 +326,30 @@ class _Parser:
                 self.findings.refuse(directive.place, problem, "only 'map' directives can")
         return path
 
+    def _refuse_router_pool_overlaps(self) -> None:
+        if self.rfc6791_pool is None:
+            return
+        others: list[tuple[str, Placed[IPv4Network] | None]] = [
+            *(("pool", pool) for pool in self.gathered.pools()),
+            *(("map", Placed(each.value.eam.ipv4, each.place)) for each in self.gathered.maps),
+            *(
+                ("tun-ip", Placed(IPv4Network(tun_ip.value.ip), tun_ip.place))
+                for tun_ip in self.tun_ips
+                if isinstance(tun_ip.value, IPv4Interface)
+            ),
+        ]
+        if self.ipv4_addr is not None:
+            others.append(("ipv4-addr", Placed(IPv4Network(self.ipv4_addr.value), self.ipv4_addr.place)))
+        router_pool = Placed(self.rfc6791_pool.value.network, self.rfc6791_pool.place)
+        refuse_router_pool_overlaps(self.findings, router_pool, others)
+
     def _warn_of_own_tun_ips(self, own_ipv6: IPv6Address | None) -> None:
         own = {own_ipv6, self.ipv4_addr.value if self.ipv4_addr else None}
         for tun_ip in self.tun_ips:
-            if tun_ip.ip in own:
+            if tun_ip.value.ip in own:
                 self.findings.warn(
-                    self.places["tun-ip"],
-                    f"tun-ip {tun_ip.ip} is the translator's own address, so the kernel keeps its packets",
+                    tun_ip.place,
+                    f"tun-ip {tun_ip.value.ip} is the translator's own address, so the kernel keeps its packets",
                     "give the device another address",
                 )
 
@@ -324,19 +392,18 @@ class _Parser:
         self.ipv6_addr = Placed(address, directive.place)
 
     def _read_prefix(self, directive: Directive) -> None:
-        if "prefix" in self.places and len(directive.words) == 1:
-            raise Refused(
-                f"'prefix' already stands at {self.places['prefix']}",
-                "keep one of the two, this version translates one prefix",
-            )
-        prefix = tayga_words.read_prefix(directive)
-        if not prefix.has_u_octet_zero:
+        try:
+            words = tayga_words.read_prefix(directive)
+        except Refused:
+            self.prefixes_read = False
+            raise
+        if not words.prefix.has_u_octet_zero:
             self.findings.warn(
                 directive.place,
-                f"bits 64 to 71 of {prefix} are not zero",
+                f"bits 64 to 71 of {words.prefix} are not zero",
                 "RFC 6052 section 2.2 asks for a prefix where they are",
             )
-        self.prefix = Placed(prefix, directive.place)
+        self.gathered.directives.append(Placed(words, directive.place))
 
     def _read_wkpf_strict(self, directive: Directive) -> None:
         self._last_counts(directive)
@@ -345,7 +412,7 @@ class _Parser:
 
     def _read_dynamic_pool(self, directive: Directive) -> None:
         self._once(directive)
-        self.pool = Placed(tayga_words.read_dynamic_pool(directive), directive.place)
+        self.gathered.dynamic_pool = Placed(tayga_words.read_dynamic_pool(directive), directive.place)
 
     def _read_max_hosts_per_prefix(self, directive: Directive) -> None:
         self._once(directive)
@@ -355,12 +422,16 @@ class _Parser:
             hosts=read_number(directive.words[1], "number of hosts", 1, 2**24),
         )
 
+    def _read_hairpin(self, directive: Directive) -> None:
+        self._once(directive)
+        self.hairpin = tayga_words.read_hairpin(directive)
+
     def _read_data_dir(self, directive: Directive) -> None:
         self._once(directive)
         self.data_dir = tayga_words.read_path(directive)
 
     def _read_map(self, directive: Directive) -> None:
-        self.eams.append(Placed(tayga_words.read_map(directive), directive.place))
+        self.gathered.maps.append(Placed(tayga_words.read_map(directive), directive.place))
 
     def _read_map_file_name(self, directive: Directive) -> None:
         self._once(directive)
@@ -382,12 +453,32 @@ class _Parser:
         directive.count(1, 1, "offlink-mtu OCTETS")
         self.offlink_mtu = read_number(directive.words[0], "offlink-mtu", 1280, 65535)
 
+    def _read_offload(self, directive: Directive) -> None:
+        self._once(directive)
+        directive.count(1, 1, "offload yes|no")
+        self.offload = read_flag(directive.words[0], directive.keyword)
+
+    def _read_icmp_rate(self, directive: Directive) -> None:
+        self._once(directive)
+        self.icmp_rate = icmp_words.read_icmp_rate(directive)
+
+    def _read_rfc6791_pool(self, directive: Directive) -> None:
+        self._once(directive)
+        self.rfc6791_pool = Placed(icmp_words.read_rfc6791_pool(directive), directive.place)
+
+    def _read_rfc5837(self, directive: Directive) -> None:
+        self._once(directive)
+        directive.count(1, 1, "rfc5837 yes|no")
+        self.rfc5837 = read_flag(directive.words[0], directive.keyword)
+
+    def _read_tos(self, directive: Directive) -> None:
+        self._once(directive)
+        self.tos = tayga_words.read_tos(directive)
+
     def _read_workers(self, directive: Directive) -> None:
         self._once(directive)
         directive.count(1, 1, "workers NUMBER")
-        if read_number(directive.words[0], "number of workers", 0, _MOST_WORKERS) > 1:
-            problem = "this version handles all packets in one process"
-            self.findings.warn(directive.place, problem, "'workers' changes nothing")
+        self.workers = max(1, read_number(directive.words[0], "number of workers", 0, _MOST_WORKERS))
 
     def _read_tun_up(self, directive: Directive) -> None:
         self._last_counts(directive)
@@ -395,7 +486,7 @@ class _Parser:
         self.tun_up = read_flag(directive.words[0], directive.keyword)
 
     def _read_tun_ip(self, directive: Directive) -> None:
-        self.tun_ips.append(tayga_words.read_tun_ip(directive))
+        self.tun_ips.append(Placed(tayga_words.read_tun_ip(directive), directive.place))
 
     def _read_tun_route(self, directive: Directive) -> None:
         self.tun_routes.append(tayga_words.read_tun_route(directive))

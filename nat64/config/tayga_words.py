@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_interface, ip_network
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
+from nat64.addressing.address_map import Hairpin
 from nat64.addressing.eamt import Eam
 from nat64.addressing.prefix import LENGTHS, Pref64
 from nat64.addressing.special_purpose import may_translate_ipv4, may_translate_ipv6
@@ -13,10 +14,38 @@ from nat64.config.grammar import Directive, Refused, read_ipv4_network, read_ipv
 
 UdpCksumMode = Literal["drop", "fwd", "calc"]
 
+_PREFIX: Final = "prefix ADDRESS/LENGTH [pool ADDRESS/LENGTH]"
+_MAP: Final = "map IPV4[/LENGTH] IPV6[/LENGTH] [prefix ADDRESS/LENGTH]"
+
+
+class Tos(NamedTuple):
+    """The TOS octet and traffic class of translated packets, from 0 to 255; None: that of the packet."""
+
+    to_ipv4: int | None = None
+    to_ipv6: int | None = None
+
+
+COPIED: Final = Tos()
+
 LOG_CATEGORIES: Final = ("drop", "reject", "icmp", "self", "dyn")
 
 _LONGEST_DEVICE_NAME: Final = 15
 _LARGEST_POOL: Final = 8
+_MOST_OCTET_DIGITS: Final = 3
+
+
+class PrefixWords(NamedTuple):
+    """A prefix, and the pool of its own if it has one."""
+
+    prefix: Pref64
+    pool: IPv4Network | None
+
+
+class MapWords(NamedTuple):
+    """A mapping, and the prefix that it is for; None means the first one."""
+
+    eam: Eam
+    prefix: Pref64 | None
 
 
 def read_tun_device(directive: Directive) -> str:
@@ -29,14 +58,17 @@ def read_tun_device(directive: Directive) -> str:
     return name
 
 
-def read_prefix(directive: Directive) -> Pref64:
-    """Read an RFC 6052 prefix."""
-    directive.count(1, None, "prefix ADDRESS/LENGTH")
-    if len(directive.words) > 1:
-        raise Refused(
-            "a prefix with its own pool is not supported by this version", "write: prefix ADDRESS/LENGTH"
-        )
-    network = read_ipv6_network(directive.words[0])
+def read_prefix(directive: Directive) -> PrefixWords:
+    """Read an RFC 6052 prefix, with or without a pool."""
+    directive.count(1, 3, _PREFIX)
+    if len(directive.words) > 1 and (len(directive.words) != 3 or directive.words[1].lower() != "pool"):
+        raise Refused(f"'{' '.join(directive.words[1:])}' cannot follow a prefix", f"write: {_PREFIX}")
+    pool = _read_pool(directive.words[2], "pool") if len(directive.words) > 1 else None
+    return PrefixWords(_read_pref64(directive.words[0]), pool)
+
+
+def _read_pref64(word: str) -> Pref64:
+    network = read_ipv6_network(word)
     if network.prefixlen not in LENGTHS:
         lengths = ", ".join(map(str, LENGTHS))
         raise Refused(
@@ -50,33 +82,38 @@ def read_prefix(directive: Directive) -> Pref64:
 def read_dynamic_pool(directive: Directive) -> IPv4Network:
     """Read the pool's network."""
     directive.count(1, 1, "dynamic-pool ADDRESS/LENGTH")
-    network = read_ipv4_network(directive.words[0])
+    return _read_pool(directive.words[0], directive.keyword)
+
+
+def _read_pool(word: str, keyword: str) -> IPv4Network:
+    network = read_ipv4_network(word)
     if not _LARGEST_POOL <= network.prefixlen <= 31:
         raise Refused(
             f"a pool cannot have the length {network.prefixlen}", f"give one from {_LARGEST_POOL} to 31"
         )
     if not may_translate_ipv4(network.network_address.packed):
-        raise Refused(f"{network} is reserved", "take a private network, e.g.: dynamic-pool 192.168.240.0/20")
+        raise Refused(f"{network} is reserved", f"take a private network, e.g.: {keyword} 192.168.240.0/20")
     return network
 
 
-def read_map(directive: Directive) -> Eam:
-    """Read an explicit address mapping; a missing length means one address."""
-    directive.count(2, 4, "map IPV4[/LENGTH] IPV6[/LENGTH]")
-    if len(directive.words) > 2:
-        raise Refused("a map for one prefix is not supported by this version", "write: map IPV4 IPV6")
+def read_map(directive: Directive) -> MapWords:
+    """Read an explicit address mapping, with or without its prefix; a missing length means one address."""
+    directive.count(2, 4, _MAP)
+    if len(directive.words) > 2 and (len(directive.words) != 4 or directive.words[2].lower() != "prefix"):
+        raise Refused(f"'{' '.join(directive.words[2:])}' cannot follow a map", f"write: {_MAP}")
     ipv4 = read_ipv4_network(_with_length(directive.words[0], 32))
     ipv6 = read_ipv6_network(_with_length(directive.words[1], 128))
-    if 32 - ipv4.prefixlen != 128 - ipv6.prefixlen:
+    longest = 96 + ipv4.prefixlen
+    if ipv6.prefixlen > longest:
         raise Refused(
-            f"{ipv4} and {ipv6} are not of the same size",
-            f"write the IPv6 network with /{96 + ipv4.prefixlen}",
+            f"{ipv6} is too small for the addresses of {ipv4}",
+            f"write the IPv6 network with /{longest}, or with a shorter length",
         )
     if not may_translate_ipv4(ipv4.network_address.packed):
         raise Refused(f"{ipv4} is reserved", "map another IPv4 address")
     if not may_translate_ipv6(ipv6.network_address.packed):
         raise Refused(f"{ipv6} is reserved", "map another IPv6 address")
-    return Eam(ipv4, ipv6)
+    return MapWords(Eam(ipv4, ipv6), _read_pref64(directive.words[3]) if len(directive.words) > 2 else None)
 
 
 def read_log(directive: Directive) -> frozenset[str]:
@@ -98,6 +135,24 @@ def read_udp_cksum_mode(directive: Directive) -> UdpCksumMode:
     if word.startswith(("forw", "fwd")):
         return "fwd"
     raise Refused(f"'{directive.words[0]}' is no udp-cksum-mode", "write: udp-cksum-mode drop|fwd|calc")
+
+
+def read_hairpin(directive: Directive) -> Hairpin:
+    """Read how hosts reach one another."""
+    directive.count(1, 1, "hairpin off|simple|intrinsic")
+    try:
+        return Hairpin(directive.words[0].lower())
+    except ValueError:
+        raise Refused(
+            f"'{directive.words[0]}' is no way to hairpin", "write: hairpin off|simple|intrinsic"
+        ) from None
+
+
+def read_tos(directive: Directive) -> Tos:
+    """Read what becomes of the TOS octet and the traffic class; one word is for both directions."""
+    directive.count(1, 2, "tos copy|TO_IPV4 [copy|TO_IPV6], e.g.: tos 0")
+    values = [None if word.lower() == "copy" else _octet(word) for word in directive.words]
+    return Tos(values[0], values[-1])
 
 
 def read_tun_ip(directive: Directive) -> IPv4Interface | IPv6Interface:
@@ -131,6 +186,18 @@ def read_path(directive: Directive) -> Path:
     if not word.startswith("/") or "\0" in word:
         raise Refused(f"'{word}' is not an absolute path", f"write: {directive.keyword} /PATH")
     return Path(word)
+
+
+def _octet(word: str) -> int:
+    """Read a decimal or hexadecimal number of eight bits."""
+    digits = word.lower().removeprefix("0x")
+    try:
+        value = int(digits, 10 if digits == word else 16) if digits.isascii() and digits.isalnum() else -1
+    except ValueError:
+        value = -1
+    if len(digits) > _MOST_OCTET_DIGITS or not 0 <= value <= 0xFF:
+        raise Refused(f"'{word}' is not a valid tos", "write copy, or a number from 0 to 255 or 0x00 to 0xff")
+    return value
 
 
 def _without_zone(word: str) -> str:

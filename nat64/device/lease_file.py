@@ -10,7 +10,7 @@ from nat64.addressing import dynamic_map
 from nat64.device.errors import DeviceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
     from nat64.addressing.lease import Lease
     from nat64.addressing.pool import DynamicPool
@@ -36,15 +36,20 @@ class LeaseFile:
 
     def __init__(self, directory: StateDirectory) -> None:
         self._directory = directory
-        self._saved: tuple[DynamicPool, int] | None = None  # which pool in which revision
+        self._saved: list[tuple[DynamicPool, int]] | None = None  # which pools in which revisions
         self._saved_at = float("-inf")
         self._clock_ahead = 0.0  # of Unix time before the leases' clock, at the last save
 
-    def load(self, pool: DynamicPool, prefixes: tuple[Pref64, ...], now: float) -> None:
-        """Put the saved leases into the pool.
+    def load(
+        self,
+        pools: Mapping[Pref64 | None, DynamicPool | None],
+        now: float,
+        only: Container[Pref64 | None] | None = None,
+    ) -> None:
+        """Put the saved leases into the pools, which stand by their prefixes, the first prefix first.
 
-        Lines that cannot be used are logged and left out; then the file as it was is kept beside the one that the next
-        save writes. Raises `DeviceError` when the file is there and cannot be read: saving would lose it.
+        `only` names the prefixes whose leases are wanted, if not all. Lines that cannot be used are logged
+        and left out; then the file as it was is kept beside the one that the next save writes. Raises `DeviceError` when the file is there and cannot be read: saving would lose it.
         """
         try:
             text = self._directory.read(dynamic_map.FILE_NAME)
@@ -54,7 +59,7 @@ class LeaseFile:
             ) from None
         if text is None:
             return
-        skipped = dynamic_map.restore(text, pool, prefixes, now, time.time())
+        skipped = dynamic_map.restore(text, pools, now, time.time(), only)
         for line in skipped[:_SKIPPED_LINES_TOLD]:
             log.warning(
                 "saved lease skipped", extra={"place": f"{self._path}:{line.line}", "problem": line.problem}
@@ -63,7 +68,8 @@ class LeaseFile:
             log.warning("more saved leases skipped", extra={"lines": len(skipped) - _SKIPPED_LINES_TOLD})
         if skipped:
             self._keep_copy(text)
-        log.info("leases loaded", extra={"leases": len(pool), "file": self._path})
+        held = sum(len(pool) for pool in pools.values() if pool is not None)
+        log.info("leases loaded", extra={"leases": held, "file": self._path})
 
     def _keep_copy(self, text: str) -> None:
         name = f"{dynamic_map.FILE_NAME}.skipped"
@@ -78,7 +84,7 @@ class LeaseFile:
             "the file with the skipped lines is kept", extra={"file": str(self._directory.path / name)}
         )
 
-    def is_due(self, pool: DynamicPool, now: float) -> bool:
+    def is_due(self, pools: Sequence[DynamicPool], now: float) -> bool:
         """Whether it is time to save.
 
         A machine without a clock of its own starts in 1970; once it learns the time, leases saved with that date
@@ -86,16 +92,16 @@ class LeaseFile:
         """
         age = now - self._saved_at
         clock_stepped = abs(time.time() - now - self._clock_ahead) > _CLOCK_STEP
-        if clock_stepped or (pool, pool.revision) != self._saved:
+        if clock_stepped or _revisions(pools) != self._saved:
             return age >= SAVE_CHANGES_EVERY
         return age >= SAVE_TIMES_EVERY
 
-    def begin(self, pool: DynamicPool, now: float) -> list[Lease]:
+    def begin(self, pools: Sequence[DynamicPool], now: float) -> list[Lease]:
         """Take down which leases a save will hold. The save itself may then run beside the packets."""
-        self._saved = pool, pool.revision
+        self._saved = _revisions(pools)
         self._saved_at = now
         self._clock_ahead = time.time() - now
-        return list(pool)
+        return [lease for pool in pools for lease in pool]
 
     def save(self, leases: Iterable[Lease], first_prefix: Pref64 | None, now: float) -> None:
         """Write the leases to disk. A failure is logged; the next save tries again."""
@@ -110,3 +116,7 @@ class LeaseFile:
     @property
     def _path(self) -> str:
         return str(self._directory.path / dynamic_map.FILE_NAME)
+
+
+def _revisions(pools: Iterable[DynamicPool]) -> list[tuple[DynamicPool, int]]:
+    return [(pool, pool.revision) for pool in pools]

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from nat64.siit import checksum
 
 if TYPE_CHECKING:
     from nat64.addressing.lease import Lease
 
+_TWO_IPV6: Final = 32  # octets
+
 
 class AddressPair:
     """What one pair of addresses becomes.
 
-    `translated` are the new source and destination, ready for the header; `translated_sum` and
+    `translated` are the new source and destination, ready for the header, of the other family unless the pair
+    `is_hairpinned`; `translated_sum` and
     `original_sum` are the one's complement sums of the addresses, and `delta` their difference, by which a
     transport checksum changes. `lease` is the dynamic pool's lease in the pair, if any.
     """
@@ -26,6 +29,11 @@ class AddressPair:
         self.translated_sum = checksum.word_sum(translated)
         self.delta = self.translated_sum - self.original_sum
         self.lease = lease
+
+    @property
+    def is_hairpinned(self) -> bool:
+        """Whether the pair turns back from IPv6 to IPv6; such a pair is never kept."""
+        return len(self.translated) == _TWO_IPV6
 
 
 class PairCache:

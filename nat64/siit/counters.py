@@ -11,6 +11,8 @@ from typing import Final
 
 TO_IPV4: Final = "translated_to_ipv4"
 TO_IPV6: Final = "translated_to_ipv6"
+HAIRPINNED: Final = "translated_hairpinned"
+ERROR_HAIRPINNED: Final = "translated_errors_hairpinned"
 FRAGMENTED: Final = "translated_in_fragments"
 ERROR_TO_IPV4: Final = "translated_errors_to_ipv4"
 ERROR_TO_IPV6: Final = "translated_errors_to_ipv6"
@@ -26,6 +28,7 @@ NO_MAPPING: Final = "reject_no_mapping"
 NOT_GLOBAL: Final = "reject_not_global"
 POOL_EXHAUSTED: Final = "reject_pool_exhausted"
 PREFIX_EXHAUSTED: Final = "reject_prefix_exhausted"
+ROUTER_POOL: Final = "reject_rfc6791_pool"
 SOURCE_ROUTE: Final = "reject_source_route"
 ROUTING_HEADER: Final = "reject_routing_header"
 NOT_IP: Final = "drop_not_ip"
@@ -44,10 +47,12 @@ ICMP_HOP_LIMIT: Final = "drop_icmp_error_hop_limit"
 MEANINGS: Final[dict[str, str]] = {
     TO_IPV4: "packets translated from IPv6 to IPv4",
     TO_IPV6: "packets translated from IPv4 to IPv6",
+    HAIRPINNED: "packets from one IPv6 host to the IPv4 address of another, turned back at once",
+    ERROR_HAIRPINNED: "ICMPv6 errors about packets that were turned back",
     FRAGMENTED: "IPv4 packets that became two or more IPv6 fragments",
     ERROR_TO_IPV4: "ICMPv6 errors translated to ICMPv4",
     ERROR_TO_IPV6: "ICMPv4 errors translated to ICMPv6",
-    SOURCE_REPLACED: "translated ICMP errors whose source had no counterpart and became the translator's own",
+    SOURCE_REPLACED: "translated ICMP errors whose source had no counterpart and became one of the translator's",
     SELF_ECHO: "echo requests to the translator's own addresses, answered",
     SELF_OTHER: "other packets to the translator's own addresses, refused",
     ERROR_SENT: "ICMP errors sent by the translator itself",
@@ -59,13 +64,14 @@ MEANINGS: Final[dict[str, str]] = {
     NOT_GLOBAL: "packets with a non-global IPv4 address through 64:ff9b::/96",
     POOL_EXHAUSTED: "packets of new hosts while every address of the dynamic pool was in use",
     PREFIX_EXHAUSTED: "packets of new hosts whose network holds all the leases that max-hosts-per-prefix allows",
+    ROUTER_POOL: "packets to an address of the rfc6791-pool, which only stands for routers",
     SOURCE_ROUTE: "IPv4 packets with an unexpired source route",
     ROUTING_HEADER: "IPv6 packets with a routing header that has segments left",
     NOT_IP: "packets that are neither IPv4 nor IPv6",
     MALFORMED: "packets cut short or with impossible lengths",
     NEVER_TRANSLATED: "packets from or to multicast, loopback, link-local and the like",
     FROM_SELF: "packets that claim to come from the translator's own addresses",
-    PROTOCOL: "packets of a protocol that has no meaning on the other side",
+    PROTOCOL: "packets of a protocol that has no meaning, or cannot be found, on the other side",
     UDP_ZERO_CHECKSUM: "IPv4 UDP packets without a checksum",
     ICMP_FRAGMENT: "fragments of ICMP packets, which cannot be translated",
     ICMP_TYPE: "ICMP messages that have no counterpart",

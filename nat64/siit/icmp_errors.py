@@ -17,7 +17,10 @@ HOP_LIMIT: Final = 64
 """Hop limit and time to live of packets that begin here."""
 
 _INTERNETWORK_CONTROL: Final = 0xC0  # the precedence that RFC 1812 section 4.3.2.5 gives to ICMP errors
-_ICMPV4_ERROR_LENGTH: Final = 576  # the most that RFC 1812 section 4.3.2.3 allows an ICMPv4 error to have
+ICMPV4_ERROR_LENGTH: Final = 576
+"""The most octets that RFC 1812 section 4.3.2.3 allows an ICMPv4 error to have, IPv4 header included."""
+
+_CLASS_E: Final = 240
 _ICMP_HEADER: Final = 8
 
 
@@ -72,14 +75,14 @@ def error_to_ipv4_sender(
         header = ipv4_header.parse(packet)
     except Discard:
         return None
-    if header.offset:
+    if header.offset or header.source[0] >= _CLASS_E:
         return None
     if header.protocol == protocols.ICMP:
         shown = packet[header.length : header.length + 1]
         if not shown or shown[0] in icmp_tables.ERRORS:
             return None
     addresses = own_address + header.source
-    data = packet[: min(header.total_length, _ICMPV4_ERROR_LENGTH - ipv4_header.LENGTH - _ICMP_HEADER)]
+    data = packet[: min(header.total_length, ICMPV4_ERROR_LENGTH - ipv4_header.LENGTH - _ICMP_HEADER)]
     message = icmpv4_message(reject.icmp_type, reject.code, reject.value, data)
     return (
         ipv4_header.build(

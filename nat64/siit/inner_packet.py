@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nat64.addressing.address_map import UnmappableError
+from nat64.addressing.unmappable import UnmappableError
 from nat64.siit import counters, ipv4_header, ipv6_header, protocols, transport
 from nat64.siit.address_pair import AddressPair
 from nat64.siit.verdicts import Discard
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 def to_ipv4(packet: memoryview, header: IPv6Header, address_map: AddressMap) -> bytes:
     """Return the IPv4 packet that `packet`, cut short perhaps, was or would be on the other side."""
     try:
-        addresses = address_map.to_ipv4(header.source)[0] + address_map.to_ipv4(header.destination)[0]
+        far = address_map.far_to_ipv4(header.source)
+        addresses = far.address + address_map.known_to_ipv4(header.destination, far.of)
     except UnmappableError:
         raise Discard(counters.ICMP_INNER) from None
     pair = AddressPair(header.source + header.destination, addresses, None)
@@ -62,9 +63,8 @@ def to_ipv4(packet: memoryview, header: IPv6Header, address_map: AddressMap) -> 
 def to_ipv6(packet: memoryview, header: IPv4Header, address_map: AddressMap, now: float) -> bytes:
     """Return the IPv6 packet that `packet`, cut short perhaps, was or would be on the other side."""
     try:
-        addresses = (
-            address_map.to_ipv6(header.source, now)[0] + address_map.to_ipv6(header.destination, now)[0]
-        )
+        near = address_map.near_to_ipv6(header.source, header.destination, now)
+        addresses = near.address + address_map.far_to_ipv6(header.destination, near, now).address
     except UnmappableError:
         raise Discard(counters.ICMP_INNER) from None
     pair = AddressPair(header.source + header.destination, addresses, None)

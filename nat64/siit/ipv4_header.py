@@ -73,7 +73,8 @@ def parse(packet: memoryview, *, whole: bool = True) -> IPv4Header:
     )
     payload_length = total_length - length
     if header.is_fragment and (
-        (header.more_fragments and (payload_length % 8 or not payload_length))
+        not payload_length
+        or (header.more_fragments and payload_length % 8)
         or header.offset * 8 + payload_length > 0xFFFF
     ):
         raise Discard(counters.MALFORMED)

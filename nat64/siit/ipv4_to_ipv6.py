@@ -5,9 +5,8 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
-from nat64.addressing.address_map import UnmappableError
 from nat64.addressing.special_purpose import may_translate_ipv4
-from nat64.addressing.unmappable import Unmappable
+from nat64.addressing.unmappable import Unmappable, UnmappableError
 from nat64.siit import (
     checksum,
     counters,
@@ -19,12 +18,14 @@ from nat64.siit import (
     transport,
 )
 from nat64.siit.address_pair import AddressPair, PairCache
+from nat64.siit.offload import longest_on_link, transport_header_length
 from nat64.siit.settings import UdpZeroChecksum
-from nat64.siit.verdicts import Discard, Reject
+from nat64.siit.verdicts import Discard, InParts, Reject
 
 if TYPE_CHECKING:
     from nat64.addressing.address_map import AddressMap
     from nat64.siit.ipv4_header import IPv4Header
+    from nat64.siit.offload import Offload
     from nat64.siit.settings import Settings
     from nat64.siit.verdicts import Packets
 
@@ -43,16 +44,21 @@ _PLAIN: Final = {
 
 
 class IPv4ToIPv6:
-    """Translates IPv4 packets. `counts` is shared with the translator that owns this."""
+    """Translates IPv4 packets. `counts` is shared with the translator that owns this, `pairs` are those it knows."""
 
     def __init__(self, settings: Settings, address_map: AddressMap, counts: dict[str, int]) -> None:
         self._settings = settings
         self._map = address_map
         self._counts = counts
-        self._pairs = PairCache(settings.pairs_kept)
+        self.pairs = PairCache(settings.pairs_kept)
         self._unfragmented_mtu = min(settings.mtu, settings.offlink_mtu)
+        self._tos_kept = 0xFF if settings.tos_to_ipv6 is None else 0
+        self._tos_set = settings.tos_to_ipv6 or 0
+        self._first_word = 6 << 28 | self._tos_set << 20
 
-    def translate_plain(self, packet: memoryview, now: float) -> Packets | None:
+    def translate_plain(
+        self, packet: memoryview, now: float, offload: Offload | None = None
+    ) -> Packets | None:
         """Translate TCP or UDP of a known pair, without options, whole and not too long; None for all else.
 
         This is the hot path: it does what `translate` would do, and leaves every doubt to that.
@@ -66,7 +72,7 @@ class IPv4ToIPv6:
         version_tos, total_length, _, flags, ttl, protocol, _, addresses, start, number = reader.unpack_from(
             packet
         )
-        pair = self._pairs.recent.get(addresses)
+        pair = self.pairs.recent.get(addresses)
         mtu = self._settings.mtu if flags & ipv4_header.DONT_FRAGMENT else self._unfragmented_mtu
         length = total_length - 20
         if (
@@ -77,17 +83,24 @@ class IPv4ToIPv6:
             or ttl < 2
             or length < least
             or total_length > len(packet)
-            or total_length + 20 > mtu
         ):
+            return None
+        if offload is None:
+            longest = total_length
+            delta = pair.delta
+        else:
+            longest = offload.longest(total_length, 20 + transport_header_length(protocol, start))
+            delta = -pair.delta  # what is there is a sum, not yet a checksum
+        if longest + 20 > mtu:
             return None
         lease = pair.lease
         if lease is not None:
             if lease.ended or not lease.is_active(now):
                 return None
             lease.last_use = now
-        number = (number - pair.delta) % checksum.MODULUS or for_zero
+        number = (number - delta) % checksum.MODULUS or for_zero
         header = writer.pack(
-            6 << 28 | (version_tos & 0xFF) << 20,
+            self._first_word | (version_tos & self._tos_kept) << 20,
             length,
             protocol,
             ttl - 1,
@@ -98,42 +111,61 @@ class IPv4ToIPv6:
         self._counts[counters.TO_IPV6] += 1
         return ((header, packet[reader.size : total_length]),)
 
-    def translate(self, packet: memoryview, now: float) -> Packets:
-        """Return the IPv6 packet, or its fragments, for any IPv4 packet. Raises `Discard` or `Reject`."""
+    def translate(self, packet: memoryview, now: float, offload: Offload | None = None) -> Packets:
+        """Return the IPv6 packet, or its fragments, for any IPv4 packet. Raises `Discard` or `Reject`.
+
+        `offload` is what is left to do for a TCP or UDP packet that is no fragment, if anything is; then raises `InParts`
+        where there would have to be fragments.
+        """
         header = ipv4_header.parse(packet)
         if not (may_translate_ipv4(header.source) and may_translate_ipv4(header.destination)):
             raise Discard(counters.NEVER_TRANSLATED)
+        self._keep_router_pool(header)
         options = packet[ipv4_header.LENGTH : header.length]
         if options and ipv4_header.has_unexpired_source_route(options):
             raise Reject(counters.SOURCE_ROUTE, icmp_tables.UNREACHABLE, icmp_tables.SOURCE_ROUTE_FAILED)
         payload = packet[header.length : header.total_length]
         if header.protocol == protocols.ICMP:
-            if header.is_fragment:
-                raise Discard(counters.ICMP_FRAGMENT)
-            if payload and payload[0] in icmp_tables.ERRORS:
+            if _is_icmp_error(header, payload):
                 return self._translate_error(header, payload, now)
         elif header.protocol in protocols.NOT_FROM_IPV4:
             raise Discard(counters.PROTOCOL)
         if header.ttl < 2:
             raise Reject(counters.HOP_LIMIT, icmp_tables.TIME_EXCEEDED, 0)
         pair = self._pair(header, now)
-        start = self._translate_payload(header, payload, pair)
-        packets = self._whole(header, start, payload, pair.translated) or self._fragments(
-            header, start, payload, pair.translated
-        )
+        start = self._translate_payload(header, payload, pair, partial=offload is not None)
+        longest = longest_on_link(offload, len(payload), 0, header.protocol, payload)
+        packets = self._whole(header, start, payload, longest, pair.translated)
+        if packets is None and offload is not None:
+            raise InParts
+        if packets is None:
+            packets = self._fragments(header, start, payload, pair.translated)
         self._counts[counters.TO_IPV6] += 1
         return packets
 
-    def _translate_payload(self, header: IPv4Header, payload: memoryview, pair: AddressPair) -> bytes:
+    def _keep_router_pool(self, header: IPv4Header) -> None:
+        """Refuse packets to routers' addresses: nobody is there; and packets from them: only our errors are."""
+        pool = self._settings.rfc6791_pool
+        if pool is None:
+            return
+        if pool.contains(header.source):
+            raise Discard(counters.FROM_SELF)
+        if pool.contains(header.destination):
+            raise Reject(counters.ROUTER_POOL, icmp_tables.UNREACHABLE, icmp_tables.HOST_UNREACHABLE)
+
+    def _translate_payload(
+        self, header: IPv4Header, payload: memoryview, pair: AddressPair, *, partial: bool
+    ) -> bytes:
         """Return the changed beginning of the payload."""
         if header.protocol == protocols.ICMP:
             return transport.echo_to_ipv6(payload, len(payload), pair)
         if header.offset or header.protocol not in protocols.CHECKSUM_AT:
             return b""
-        start = transport.with_adjusted_checksum(header.protocol, payload, pair.delta)
+        adjust = transport.with_adjusted_sum if partial else transport.with_adjusted_checksum
+        start = adjust(header.protocol, payload, pair.delta)
         if start is None:
             raise Discard(counters.MALFORMED)
-        if header.protocol == protocols.UDP and start.endswith(b"\0\0"):
+        if header.protocol == protocols.UDP and not partial and start.endswith(b"\0\0"):
             return self._udp_without_checksum(header, start, payload, pair)
         return start
 
@@ -148,27 +180,31 @@ class IPv4ToIPv6:
         raise Discard(counters.UDP_ZERO_CHECKSUM)
 
     def _whole(
-        self, header: IPv4Header, start: bytes, payload: memoryview, addresses: bytes
+        self, header: IPv4Header, start: bytes, payload: memoryview, longest: int, addresses: bytes
     ) -> Packets | None:
-        """Return the one packet, or None when it has to be fragmented. Raises `Reject` when it may not be."""
+        """Return the one packet, or None when it has to be fragmented. Raises `Reject` when it may not be.
+
+        `longest` is the length of the payload, or of the longest where it stands for several.
+        """
         fragment_header = ipv6_header.FRAGMENT_LENGTH if header.is_fragment else 0
         length = len(payload) + fragment_header
+        on_link = ipv6_header.LENGTH + fragment_header + longest
         if header.dont_fragment:
-            if ipv6_header.LENGTH + length > self._settings.mtu:
+            if on_link > self._settings.mtu:
                 raise Reject(
                     counters.TOO_BIG,
                     icmp_tables.UNREACHABLE,
                     icmp_tables.FRAGMENTATION_NEEDED,
                     self._settings.mtu - _LONGER_BY - fragment_header,
                 )
-        elif ipv6_header.LENGTH + length > self._unfragmented_mtu:
+        elif on_link > self._unfragmented_mtu:
             return None
         protocol = _protocol_in_ipv6(header)
         if not header.is_fragment:
-            head = ipv6_header.build(header.tos, length, protocol, header.ttl - 1, addresses)
+            head = ipv6_header.build(self._traffic_class(header), length, protocol, header.ttl - 1, addresses)
         else:
             head = ipv6_header.build(
-                header.tos, length, protocols.FRAGMENT, header.ttl - 1, addresses
+                self._traffic_class(header), length, protocols.FRAGMENT, header.ttl - 1, addresses
             ) + ipv6_header.build_fragment(
                 protocol,
                 header.offset,
@@ -186,7 +222,7 @@ class IPv4ToIPv6:
             part = payload[at : at + room]
             more = header.more_fragments or at + room < len(payload)
             head = ipv6_header.build(
-                header.tos,
+                self._traffic_class(header),
                 ipv6_header.FRAGMENT_LENGTH + len(part),
                 protocols.FRAGMENT,
                 header.ttl - 1,
@@ -202,24 +238,25 @@ class IPv4ToIPv6:
         self._counts[counters.FRAGMENTED] += 1
         return tuple(packets)
 
+    def _traffic_class(self, header: IPv4Header) -> int:
+        return header.tos & self._tos_kept | self._tos_set
+
     def _pair(self, header: IPv4Header, now: float) -> AddressPair:
         """Return the pair's translation; a lease in it is used by that."""
         addresses = header.source + header.destination
-        pair = self._pairs.find(addresses)
+        pair = self.pairs.find(addresses)
         if pair is None or (pair.lease is not None and (pair.lease.ended or not pair.lease.is_active(now))):
             try:
-                destination, lease = self._map.to_ipv6(header.destination, now)
-                source, source_lease = self._map.to_ipv6(header.source, now)
+                near = self._map.near_to_ipv6(header.destination, header.source, now)
+                far = self._map.far_to_ipv6(header.source, near, now)
             except UnmappableError as error:
                 if error.reason is Unmappable.NEVER_TRANSLATED:
                     raise Discard(counters.NEVER_TRANSLATED) from None
                 counter, code = _UNMAPPABLE[error.reason]
                 raise Reject(counter, icmp_tables.UNREACHABLE, code) from None
-            pair = AddressPair(addresses, source + destination, lease or source_lease)
-            if (
-                lease is None or source_lease is None
-            ):  # a pair remembers one lease; two are looked up each time
-                self._pairs.keep(addresses, pair)
+            pair = AddressPair(addresses, far.address + near.address, near.lease or far.lease)
+            if near.lease is None or far.lease is None:  # a pair remembers one; two are looked up each time
+                self.pairs.keep(addresses, pair)
         if pair.lease is not None:
             pair.lease.last_use = now
         return pair
@@ -229,19 +266,44 @@ class IPv4ToIPv6:
         if header.ttl < 2:
             raise Discard(counters.ICMP_HOP_LIMIT)
         try:
-            destination, _ = self._map.to_ipv6(header.destination, now)
+            near = self._map.near_to_ipv6(header.destination, header.source, now)
         except UnmappableError:
             raise Discard(counters.ICMP_ADDRESS) from None
+        router: bytes | None = None
         try:
-            source, _ = self._map.to_ipv6(header.source, now)
-        except UnmappableError:  # a router on the way: RFC 6791
+            source = self._map.far_to_ipv6(header.source, near, now).address
+        except UnmappableError:  # a router that the prefix does not cover: as RFC 6791, the other way
+            router = header.source
             source = self._settings.ipv6_addr
-            self._counts[counters.SOURCE_REPLACED] += 1
-        addresses = source + destination
-        message = icmp_translation.error_to_ipv6(payload, addresses, self._map, self._settings.mtu, now)
-        head = ipv6_header.build(header.tos, len(message), protocols.ICMPV6, header.ttl - 1, addresses)
+        addresses = source + near.address
+        message = icmp_translation.error_to_ipv6(
+            payload,
+            addresses,
+            self._map,
+            self._settings.mtu,
+            now,
+            router=router if self._settings.rfc5837 else None,
+        )
+        self._counts[counters.SOURCE_REPLACED] += router is not None
+        head = ipv6_header.build(
+            self._traffic_class(header), len(message), protocols.ICMPV6, header.ttl - 1, addresses
+        )
         self._counts[counters.ERROR_TO_IPV6] += 1
         return ((head + message, payload[:0]),)
+
+
+def _is_icmp_error(header: IPv4Header, payload: memoryview) -> bool:
+    """Whether an ICMP message is an error. Raises `Discard`, in silence, for one without a counterpart.
+
+    A fragment has none: ICMPv6's checksum covers a length that it does not show.
+    """
+    if header.is_fragment:
+        raise Discard(counters.ICMP_FRAGMENT)
+    if not payload or payload[0] in icmp_tables.ECHO_TO_IPV6:
+        return False
+    if payload[0] in icmp_tables.ERRORS:
+        return True
+    raise Discard(counters.ICMP_TYPE)
 
 
 def _protocol_in_ipv6(header: IPv4Header) -> int:

@@ -16,13 +16,17 @@ from nat64.siit import (
 )
 from nat64.siit.ipv4_to_ipv6 import IPv4ToIPv6
 from nat64.siit.ipv6_to_ipv4 import IPv6ToIPv4
+from nat64.siit.offload import NOTHING_LEFT
 from nat64.siit.rate_limit import TokenBucket
-from nat64.siit.verdicts import Discard, Reject
+from nat64.siit.segmentation import ready_packets
+from nat64.siit.verdicts import Discard, InParts, Reject
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nat64.addressing.address_map import AddressMap
+    from nat64.siit.address_pair import AddressPair
+    from nat64.siit.offload import Offload
     from nat64.siit.settings import Settings
     from nat64.siit.verdicts import Packets
 
@@ -79,6 +83,56 @@ class Translator:
         self._count(counters.NOT_IP, packet)
         return ()
 
+    def receive_offloaded(self, packet: memoryview, offload: Offload, now: float) -> tuple[bytes, Packets]:
+        """Do the same for a packet that leaves something to do.
+
+        Returns what is left to do for each packet to send, as the header before it, and these. The packet goes on whole
+        where it can, and else as what it stands for. `packet` must be writable, and may be changed.
+        """
+        whole = self._translate_whole(packet, offload, now)
+        if whole is not None:
+            return whole
+        try:
+            ready = tuple(ready_packets(packet, offload))
+        except Discard as discard:
+            self._count(discard.counter, packet)
+            return NOTHING_LEFT, ()
+        return NOTHING_LEFT, tuple(sent for part in ready for sent in self.receive(part, now))
+
+    def pair_of(self, packet: memoryview) -> tuple[bytes, AddressPair] | None:
+        """Return the addresses of a TCP or UDP packet with what they become, if that is remembered."""
+        version = packet[0] >> 4 if len(packet) >= ipv4_header.LENGTH else 0
+        if version == 6 and packet[6] in protocols.CHECKSUM_AT:
+            addresses, pairs = bytes(packet[8:40]), self._to_ipv4.pairs
+        elif version == 4 and packet[9] in protocols.CHECKSUM_AT:
+            addresses, pairs = bytes(packet[12:20]), self._to_ipv6.pairs
+        else:
+            return None
+        pair = pairs.recent.get(addresses)
+        return (addresses, pair) if pair is not None else None
+
+    def _translate_whole(
+        self, packet: memoryview, offload: Offload, now: float
+    ) -> tuple[bytes, Packets] | None:
+        """Translate a packet with its offload, or None where that is for each of its parts to say."""
+        if not offload.is_plain(packet):
+            return None
+        from_ipv6 = packet[0] >> 4 == 6
+        direction = self._to_ipv4 if from_ipv6 else self._to_ipv6
+        try:
+            packets = direction.translate_plain(packet, now, offload)
+            if packets is None and not self._is_own(packet):
+                packets = direction.translate(packet, now, offload)
+        except (Discard, InParts, Reject):
+            return None
+        return (offload.as_ipv4 if from_ipv6 else offload.as_ipv6, packets) if packets else None
+
+    def _is_own(self, packet: memoryview) -> bool:
+        """Whether an IP packet comes from an address of the translator, or goes to one."""
+        if packet[0] >> 4 == 6:
+            return self.settings.ipv6_addr in {bytes(packet[8:24]), bytes(packet[24:40])}
+        return self.settings.ipv4_addr in {bytes(packet[12:16]), bytes(packet[16:20])}
+
     def _receive_ipv6(self, packet: memoryview, now: float) -> Packets:
         if packet[24:40] == self.settings.ipv6_addr:
             return self._answer_ipv6(packet)
@@ -120,13 +174,18 @@ class Translator:
         if not may_translate_ipv6(header.source):
             raise Discard(counters.NEVER_TRANSLATED)
         if header.protocol != protocols.ICMPV6 and header.source != self.settings.ipv6_addr:
-            raise Reject(counters.SELF_OTHER, *icmp_tables.V6_PROTOCOL_UNKNOWN)
+            unknown, code, _ = icmp_tables.V6_PROTOCOL_UNKNOWN
+            raise Reject(counters.SELF_OTHER, unknown, code, header.protocol_at)
         payload = packet[header.payload_at : header.payload_at + header.payload_length]
         start = None
-        if header.protocol == protocols.ICMPV6 and header.fragment is None:
+        is_part = header.fragment is not None and header.fragment.is_part
+        if header.protocol == protocols.ICMPV6 and not is_part:
             start = transport.echo_reply(payload, icmp_tables.V6_ECHO_REQUEST, icmp_tables.V6_ECHO_REPLY)
         if start is None or header.source == self.settings.ipv6_addr:
             raise Discard(counters.SELF_OTHER)
+        if header.segments_left_at is not None:
+            at = header.segments_left_at
+            raise Reject(counters.ROUTING_HEADER, icmp_tables.V6_PARAMETER_PROBLEM, 0, at)
         self._count(counters.SELF_ECHO, packet)
         head = ipv6_header.build(
             header.traffic_class,
@@ -150,6 +209,8 @@ class Translator:
             start = transport.echo_reply(payload, icmp_tables.ECHO_REQUEST, icmp_tables.ECHO_REPLY)
         if start is None or header.source == self.settings.ipv4_addr:
             raise Discard(counters.SELF_OTHER)
+        if ipv4_header.has_unexpired_source_route(packet[ipv4_header.LENGTH : header.length]):
+            raise Reject(counters.SOURCE_ROUTE, icmp_tables.UNREACHABLE, icmp_tables.SOURCE_ROUTE_FAILED)
         self._count(counters.SELF_ECHO, packet)
         head = ipv4_header.build(
             tos=header.tos,

@@ -10,7 +10,7 @@ from nat64.siit.verdicts import Discard
 if TYPE_CHECKING:
     from nat64.siit.address_pair import AddressPair
 
-_ECHO_HEADER = 8
+ECHO_HEADER = 8
 
 
 def with_adjusted_checksum(protocol: int, payload: memoryview, delta: int) -> bytes | None:
@@ -28,6 +28,15 @@ def with_adjusted_checksum(protocol: int, payload: memoryview, delta: int) -> by
     if protocol == protocols.UDP and not new:
         new = 0xFFFF  # RFC 768: a computed zero is sent as all ones
     return bytes(payload[:at]) + new.to_bytes(2, "big")
+
+
+def with_adjusted_sum(protocol: int, payload: memoryview, delta: int) -> bytes | None:
+    """Return the same where the checksum field holds the sum of the pseudo-header, for a device to finish."""
+    at = protocols.CHECKSUM_AT[protocol]
+    if len(payload) < at + 2:
+        return None
+    number = (int.from_bytes(payload[at : at + 2], "big") + delta) % checksum.MODULUS
+    return bytes(payload[:at]) + number.to_bytes(2, "big")
 
 
 def udp_with_full_checksum(payload: memoryview, ipv6_addresses_sum: int) -> bytes:
@@ -59,16 +68,16 @@ def echo_to_ipv6(payload: memoryview, length: int, pair: AddressPair) -> bytes:
 
 def echo_reply(payload: memoryview, request: int, reply: int) -> bytes | None:
     """Return the first four octets of the answer to an echo request of type `request`; None for other messages."""
-    if len(payload) < _ECHO_HEADER or payload[0] != request or payload[1]:
+    if len(payload) < ECHO_HEADER or payload[0] != request or payload[1]:
         return None
     return _echo_start(payload, reply, 0)
 
 
 def _echo_type(payload: memoryview, types: dict[int, int]) -> int:
-    if len(payload) < _ECHO_HEADER:
+    if len(payload) < ECHO_HEADER:
         raise Discard(counters.MALFORMED)
     new_type = types.get(payload[0])
-    if new_type is None or payload[1]:
+    if new_type is None:
         raise Discard(counters.ICMP_TYPE)
     return new_type
 

@@ -30,3 +30,7 @@ class Reject(Exception):  # noqa: N818 - a verdict on a packet, not a fault of t
         self.icmp_type = icmp_type
         self.code = code
         self.value = value
+
+
+class InParts(Exception):  # noqa: N818 - a verdict on a packet, not a fault of the program
+    """A packet that stands for several cannot go on whole, but each of those can be translated."""

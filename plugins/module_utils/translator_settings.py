@@ -33,7 +33,9 @@ KEYWORDS_OF_VARIABLES: Final = {
     "ipv6-addr": "nat64_ipv6_addr",
     "prefix": "nat64_prefix",
     "dynamic-pool": "nat64_pool",
+    "rfc6791-pool": "nat64_rfc6791_pool",
     "map": "nat64_maps",
+    "tos": "nat64_tos",
     "tun-ip": "nat64_tun_addresses",
 }
 
@@ -52,6 +54,7 @@ class Wanted:
     extra_directives: list[str] = field(default_factory=list)
     ra_uplinks: list[str] = field(default_factory=list)
     log_file: str = ""
+    rfc6791_pool: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ def findings(wanted: Wanted, host: Network) -> list[str]:
         if pool.prefixlen > 30:
             found.append(f"nat64_pool: {pool} holds too few addresses; give a network of /30 or larger")
         found += _clashes(wanted.device, "nat64_pool", pool, host)
+    found += _router_pool_findings(wanted, host)
     own = {
         ipaddress.ip_interface(address).ip
         for address in wanted.tun_addresses
@@ -117,6 +121,16 @@ def _name_findings(variable: str, name: str) -> list[str]:
     if DEVICE_NAME.fullmatch(name):
         return []
     return [f"{variable}: '{name}' cannot be an interface's name; use up to 15 letters and digits"]
+
+
+def _router_pool_findings(wanted: Wanted, host: Network) -> list[str]:
+    found: list[str] = []
+    if wanted.rfc6791_pool:
+        variable = "nat64_rfc6791_pool"
+        network = _network(wanted.rfc6791_pool, ipaddress.IPv4Network, variable, "198.51.100.0/24", found)
+        if network is not None:
+            found += _clashes(wanted.device, variable, network, host)
+    return found
 
 
 def _prefix_findings(prefix: ipaddress.IPv6Network) -> list[str]:

@@ -55,6 +55,10 @@ options:
     type: list
     elements: str
     default: []
+  rfc6791_pool:
+    description: As above.
+    type: str
+    default: ""
   log_file:
     description: As above.
     type: str
@@ -268,6 +272,7 @@ def main() -> None:
             **words,
             **lists,
             "maps": {"type": "list", "elements": "dict", "default": []},
+            "rfc6791_pool": {"type": "str", "default": ""},
             "log_file": {"type": "str", "default": ""},
             "manage_sysctl": {"type": "bool", "default": True},
             "netifrc_hook": {

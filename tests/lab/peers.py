@@ -18,7 +18,8 @@ import hashlib, socket, sys, threading
 role, address, octets = sys.argv[1], sys.argv[2], int(sys.argv[3])
 stream = hashlib.shake_256(role.encode()).digest(octets)
 if role == "server":
-    listener = socket.create_server((address, 8000))
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    listener = socket.create_server((address, 8000), family=family)
     print("listening", flush=True)
     connection, _ = listener.accept()
 else:
@@ -40,7 +41,7 @@ print("right" if digest.hexdigest() == expected else "wrong", flush=True)
 # Answers each datagram with itself.
 UDP_ECHO: Final = """
 import socket, sys
-channel = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+channel = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
 channel.bind((sys.argv[1], 9000))
 print("listening", flush=True)
 while True:

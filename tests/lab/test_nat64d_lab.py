@@ -51,6 +51,14 @@ def network(bare: GatewayNetwork) -> GatewayNetwork:
     return bare
 
 
+@pytest.fixture(params=["yes", "no"], ids=["offloads", "no_offloads"])
+def either(bare: GatewayNetwork, request: pytest.FixtureRequest) -> GatewayNetwork:
+    """The network with and without offloads: what arrives must be the same."""
+    bare.write_config(f"offload {request.param}")
+    bare.start()
+    return bare
+
+
 def test_ping_both_ways(network: GatewayNetwork) -> None:
     assert network.ping()
     assert network.ping("-s", "1400")
@@ -62,14 +70,35 @@ def test_the_translator_answers_on_both_its_addresses(network: GatewayNetwork) -
     network.server.run("ping", "-c1", "-W5", OWN4)
 
 
-def test_tcp_streams_arrive_unchanged(network: GatewayNetwork) -> None:
-    transfer(network)
+def test_tcp_streams_arrive_unchanged(either: GatewayNetwork) -> None:
+    transfer(either)
 
 
-def test_udp_datagrams_come_back_also_in_fragments(network: GatewayNetwork) -> None:
-    listen(network.server, UDP_ECHO, SERVER)
+def test_large_packets_go_through_whole(network: GatewayNetwork) -> None:
+    octets = 2_000_000
+    transfer(network, octets)
+    status = network.ask("status")
+    assert status["offloads"] is True
+    assert status["counters"]["translated_to_ipv4"] < octets / 1400
+    assert status["counters"]["translated_to_ipv6"] < octets / 1400
+
+
+def test_a_persistent_tun_goes_to_one_that_knows_no_offloads(bare: GatewayNetwork) -> None:
+    bare.command("--mktun")
+    bare.start()
+    assert bare.daemon is not None
+    bare.daemon.kill()
+    bare.daemon.wait()
+    bare.write_config("offload no")
+    bare.start()
+    transfer(bare)
+    assert bare.ask("status")["offloads"] is False
+
+
+def test_udp_datagrams_come_back_also_in_fragments(either: GatewayNetwork) -> None:
+    listen(either.server, UDP_ECHO, SERVER)
     for octets in (0, 1, 1200, 1452, 1472, 4000, 20000):
-        assert network.client.python(UDP_ASK, SERVER6, str(octets)).stdout == "right\n", octets
+        assert either.client.python(UDP_ASK, SERVER6, str(octets)).stdout == "right\n", octets
 
 
 def test_traceroute_shows_every_hop(network: GatewayNetwork) -> None:
@@ -94,18 +123,18 @@ def test_traceroute_from_the_ipv4_side(network: GatewayNetwork) -> None:
     assert [hop[0] for hop in hops if hop] == ["203.0.113.1", "198.51.100.2", OWN4, OWN4, OWN4, lease], shown
 
 
-def test_path_mtu_discovery_with_a_small_link_on_the_ipv4_side(network: GatewayNetwork) -> None:
-    network.gateway.run("ip", "link", "set", "wan0", "mtu", "1300")
-    network.router4.run("ip", "link", "set", "down0", "mtu", "1300")
-    transfer(network)
-    assert network.counter("translated_errors_to_ipv6") > 0
+def test_path_mtu_discovery_with_a_small_link_on_the_ipv4_side(either: GatewayNetwork) -> None:
+    either.gateway.run("ip", "link", "set", "wan0", "mtu", "1300")
+    either.router4.run("ip", "link", "set", "down0", "mtu", "1300")
+    transfer(either)
+    assert either.counter("translated_errors_to_ipv6") > 0
 
 
-def test_path_mtu_discovery_with_a_small_link_on_the_ipv6_side(network: GatewayNetwork) -> None:
-    network.gateway.run("ip", "link", "set", "lan0", "mtu", "1300")
-    network.router6.run("ip", "link", "set", "up0", "mtu", "1300")
-    transfer(network)
-    assert network.counter("translated_errors_to_ipv4") > 0
+def test_path_mtu_discovery_with_a_small_link_on_the_ipv6_side(either: GatewayNetwork) -> None:
+    either.gateway.run("ip", "link", "set", "lan0", "mtu", "1300")
+    either.router6.run("ip", "link", "set", "up0", "mtu", "1300")
+    transfer(either)
+    assert either.counter("translated_errors_to_ipv4") > 0
 
 
 def test_a_packet_too_long_for_the_tun_is_told_to_its_sender(network: GatewayNetwork) -> None:
@@ -131,6 +160,62 @@ def test_two_hosts_reach_each_other_through_the_pool(network: GatewayNetwork) ->
         int(ipaddress.IPv6Address("2001:db8:64:ff9b::")) + int(ipaddress.IPv4Address(lease))
     )
     assert network.ping("-I", CLIENT, of=str(embedded))
+
+
+def test_rfc7757_4_two_hosts_speak_by_their_ipv4_addresses(network: GatewayNetwork) -> None:
+    """TCP and UDP there and back, fragments too, and what a router and the host itself refuse."""
+    network.write_config("map 192.168.240.77 2001:db8:2::1", "map 192.168.240.78 2001:db8:2::99")
+    network.ask("reload")
+    router = "2001:db8:64:ff9b::192.168.240.77"  # router6, a host like any other here
+    assert network.ping(of=router)
+    assert network.ping("-s", "1400", of=router)
+    server = listen(network.router6, TCP_PEER, "server", "2001:db8:2::1", "2000000")
+    client = network.client.python(TCP_PEER, "client", router, "2000000")
+    assert client.stdout == "right\n"
+    assert server.stdout is not None
+    assert server.stdout.readline() == "right\n"
+    listen(network.router6, UDP_ECHO, "2001:db8:2::1")
+    assert network.client.python(UDP_ASK, router, "100").stdout == "right\n"
+    assert network.client.python(UDP_ASK, router, "5000").stdout == "right\n"
+    trace = network.client.run("traceroute", "-6", "-n", "-q1", "-w5", "-m6", "-p", "40000", router).stdout
+    hops = [line.split()[1] for line in trace.splitlines()[1:]]
+    assert hops[-1] == "2001:db8:64:ff9b::c0a8:f04d"  # the port unreachable, from whom it was asked of
+    gone = network.client.run("ping", "-c1", "-W5", "2001:db8:64:ff9b::192.168.240.78", check=False)
+    assert f"From {OWN6}" in gone.stdout  # a router's, which has no IPv4 address
+    assert network.counter("translated_hairpinned") > 1000
+    assert network.counter("translated_to_ipv4") == 0
+    assert network.counter("translated_to_ipv6") == 0
+
+
+def test_each_of_two_prefixes_has_its_own_leases(network: GatewayNetwork) -> None:
+    network.ping()
+    network.write_config(
+        "prefix 2001:db8:65::/64 pool 192.168.250.0/24",
+        "tun-route 2001:db8:65::/64",
+        "tun-route 192.168.250.0/24",
+        base=CONFIG.replace("192.168.240.0/20", "192.168.240.0/21"),
+    )
+    network.ask("reload")
+    network.router4.run("ip", "route", "add", "192.168.250.0/24", "via", "198.51.100.2")
+    through = "2001:db8:65:0:cb:71:5000::"  # SERVER, RFC 6052 section 2.2
+    assert network.ping()
+    assert network.ping(of=through)
+
+    def leases() -> dict[str, str]:
+        return {row["prefix"]: row["address"] for row in network.ask("hosts")["rows"]}
+
+    before = leases()
+    assert before.keys() == {"2001:db8:64:ff9b::/96", "2001:db8:65::/64"}
+    assert before["2001:db8:65::/64"].startswith("192.168.250.")
+    server = listen(network.server, TCP_PEER, "server", SERVER, "2000000")
+    assert network.client.python(TCP_PEER, "client", through, "2000000").stdout == "right\n"
+    stop(server)
+    for address in before.values():  # also from the IPv4 side
+        network.server.run("ping", "-c1", "-W5", address)
+    assert network.stop() == 0
+    network.start()
+    assert leases() == before
+    assert [pool["leased"] for pool in network.ask("status")["pools"]] == [1, 1]
 
 
 def test_unmapped_destinations_are_refused_at_once(network: GatewayNetwork) -> None:
@@ -189,7 +274,7 @@ def test_leases_come_back_with_a_pool_that_a_reload_brings_back(network: Gateway
     wait_until(lambda: saved.exists() and CLIENT in saved.read_text(), "the lease to be saved")
     network.write_config(base=CONFIG.replace("dynamic-pool 192.168.240.0/20\n", ""))
     network.ask("reload")
-    assert network.ask("status")["pool"] is None
+    assert network.ask("status")["pools"] == []
     network.write_config()
     network.ask("reload")
     assert network.lease() == before
@@ -258,9 +343,13 @@ def test_reload_takes_a_new_map_and_keeps_connections_and_leases(network: Gatewa
     assert client.stdout.readline() == "right\n"
     stop(server)
     assert network.lease() == lease
-    assert {"host": "2001:db8:1::77", "address": "192.168.240.77", "kind": "static", "last_used": None} in (
-        network.ask("hosts")["rows"]
-    )
+    assert {
+        "host": "2001:db8:1::77",
+        "address": "192.168.240.77",
+        "prefix": "2001:db8:64:ff9b::/96",
+        "kind": "static",
+        "last_used": None,
+    } in network.ask("hosts")["rows"]
     network.client.run("ip", "address", "add", "2001:db8:1::77/64", "dev", "lan0", "nodad")
     network.server.run("ping", "-c1", "-W5", "192.168.240.77")
 
@@ -324,7 +413,15 @@ def test_status_tells_what_runs(network: GatewayNetwork) -> None:
         "ipv4_addr": OWN4,
         "ipv6_addr": OWN6,
         "prefixes": ["2001:db8:64:ff9b::/96"],
-        "pool": {"network": "192.168.240.0/20", "size": 4094, "leased": 1},
+        "pools": [
+            {
+                "network": "192.168.240.0/20",
+                "size": 4094,
+                "leased": 1,
+                "prefix": "2001:db8:64:ff9b::/96",
+            }
+        ],
+        "hairpin": "intrinsic",
         "maps": 0,
     }
     assert {key: status[key] for key in expected} == expected

@@ -25,7 +25,7 @@ STATUS: Result = {
     "prefixes": ["64:ff9b::/96"],
     "pool": {"network": "192.168.240.0/20", "leased": 1},
 }
-HOSTS = [
+HOSTS: list[dict[str, object]] = [
     {"host": "2001:db8::1", "address": "192.168.240.7", "kind": "dynamic", "last_used": time.time()},
     {"host": "2001:db8::2", "address": "192.0.2.2", "kind": "static", "last_used": None},
 ]
@@ -81,6 +81,26 @@ def test_hosts_lists_leases_and_maps(capsys: pytest.CaptureFixture[str]) -> None
     assert heading.split()[:3] == ["HOST", "ADDRESS", "KIND"]
     assert dynamic.split()[:3] == ["2001:db8::1", "192.168.240.7", "dynamic"]
     assert static.split() == ["2001:db8::2", "192.0.2.2", "static", "-"]
+
+
+def test_hosts_of_several_prefixes_are_told_apart(
+    tmp_path: Path, serve_control: Serve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        {**HOSTS[0], "prefix": "64:ff9b::/96"},
+        {**HOSTS[1], "prefix": "2001:db8:65:ffff:ffff:ffff::/96"},
+        {**HOSTS[1], "prefix": None},
+    ]
+    path = tmp_path / "nat64d.sock"
+    with serve_control(path, {"hosts": Command(Access.READ, lambda _: {"rows": rows})}):
+        assert nat64ctl.main(["hosts", "nat64d", "--socket", str(path)]) == 0
+    heading, *lines = capsys.readouterr().out.splitlines()
+    assert heading.split()[:4] == ["HOST", "ADDRESS", "PREFIX", "KIND"]
+    assert [line.split()[2] for line in lines] == ["64:ff9b::/96", "2001:db8:65:ffff:ffff:ffff::/96", "none"]
+    assert (
+        len({line.index(kind) for line, kind in zip(lines, ("dynamic", "static", "static"), strict=True)})
+        == 1
+    )
 
 
 @pytest.mark.usefixtures("daemon")

@@ -30,7 +30,7 @@ def test_check_is_silent_about_a_right_config(config: Path, capsys: pytest.Captu
 
 
 def test_check_shows_warnings_and_succeeds(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    config.write_text(RIGHT + "workers 4\n")
+    config.write_text(RIGHT + "strict-frag-hdr on\n")
     assert main(["--check", "-c", str(config)]) == 0
     assert capsys.readouterr().err.startswith(f"warning: {config}:4: ")
 

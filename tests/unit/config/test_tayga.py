@@ -10,11 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nat64.addressing.address_map import Hairpin
 from nat64.addressing.eamt import Eam
 from nat64.addressing.host_limit import HostsPerPrefix
 from nat64.addressing.prefix import LENGTHS, Pref64
 from nat64.config import tayga
 from nat64.config.grammar import ConfigError
+from nat64.config.tayga_prefixes import PrefixConfig
+from nat64.config.tayga_words import Tos
 
 if TYPE_CHECKING:
     from nat64.config.tayga import NatConfig
@@ -53,6 +56,7 @@ def test_what_is_left_out_has_taygas_defaults() -> None:
     assert config.log == frozenset()
     assert config.udp_cksum_mode == "drop"
     assert config.offlink_mtu == 1280
+    assert config.icmp_rate == (1000, 250)
     assert not config.tun_up
     assert config.control_socket == Path("/run/nat64d/control.sock")
     assert config.warnings == ()
@@ -70,6 +74,8 @@ def test_every_directive_is_read() -> None:
         "log drop reject icmp self dyn",
         "udp-cksum-mode calc",
         "offlink-mtu 1492",
+        "icmp-rate 500 burst 50",
+        "tos 0x20 copy",
         "tun-up yes",
         "tun-ip 192.0.0.1/29",
         "tun-ip 2001:db8::1",
@@ -90,6 +96,8 @@ def test_every_directive_is_read() -> None:
     assert config.log == {"drop", "reject", "icmp", "self", "dyn"}
     assert config.udp_cksum_mode == "calc"
     assert config.offlink_mtu == 1492
+    assert config.icmp_rate == (500, 50)
+    assert config.tos == Tos(to_ipv4=32, to_ipv6=None)
     assert config.tun_up
     assert config.tun_ips == (IPv4Interface("192.0.0.1/29"), IPv6Interface("2001:db8::1/128"))
     assert config.tun_routes == (
@@ -104,6 +112,20 @@ def test_keywords_are_case_insensitive_and_comments_begin_a_word() -> None:
     config = parse("Offlink-MTU 1400 # octets", "#log drop", "\tLOG\tDrop  #more")
     assert config.offlink_mtu == 1400
     assert config.log == {"drop"}
+
+
+@pytest.mark.parametrize(
+    ("words", "tos"),
+    [
+        ("copy", Tos()),
+        ("0", Tos(0, 0)),
+        ("COPY 0", Tos(None, 0)),
+        ("0xB8 255", Tos(184, 255)),
+        ("0XfF", Tos(255, 255)),
+    ],
+)
+def test_tos_is_for_both_directions_or_for_each(words: str, tos: Tos) -> None:
+    assert parse(f"tos {words}").tos == tos
 
 
 @pytest.mark.parametrize(
@@ -133,11 +155,22 @@ def test_tayga_spellings_of_flags(word: str, expected: bool) -> None:
         ("dynamic-pool 127.0.0.0/8", "127.0.0.0/8 is reserved"),
         ("dynamic-pool 10.0.0.0/8 extra", "'dynamic-pool' has 2 arguments"),
         ("map 10.0.0.1", "'map' has 1 argument"),
-        ("map 10.0.0.0/24 2001:db8::/64", "10.0.0.0/24 and 2001:db8::/64 are not of the same size"),
+        (
+            "map 10.0.0.0/24 2001:db8::/121",
+            "2001:db8::/121 is too small for the addresses of 10.0.0.0/24; write the IPv6 network with /120, or",
+        ),
         ("map 10.0.0.1/24 2001:db8::/120", "'10.0.0.1/24' has bits set after its length"),
         ("map 224.0.0.1 2001:db8::1", "224.0.0.1/32 is reserved"),
         ("map 10.0.0.1 fe80::1", "fe80::1/128 is reserved"),
-        ("map 10.0.0.1 2001:db8::1 prefix 64:ff9b::/96", "a map for one prefix is not supported"),
+        (
+            "map 10.0.0.1 2001:db8::1 prefix 64:ff9b::/96",
+            "there is no prefix 64:ff9b::/96; add a line: prefix 64:ff9b::/96",
+        ),
+        (
+            "map 10.0.0.1 2001:db8::1 pool 10.0.0.0/8",
+            "'pool 10.0.0.0/8' cannot follow a map; write: map IPV4[",
+        ),
+        ("map 10.0.0.1 2001:db8::1 prefix", "'prefix' cannot follow a map; write: map IPV4[/LENGTH] IPV6["),
         ("map 192.168.240.1 2001:db8::1", "192.168.240.1 is the translator's own address since t.conf:2"),
         (
             "map 10.0.0.1 2001:db8:64::1",
@@ -152,6 +185,9 @@ def test_tayga_spellings_of_flags(word: str, expected: bool) -> None:
         ),
         ("max-hosts-per-prefix 129 8", "'129' is not a valid prefix length; give a number from 1 to 128"),
         ("max-hosts-per-prefix 64 0", "'0' is not a valid number of hosts; give a number from 1 to 16777216"),
+        ("tos 256", "'256' is not a valid tos; write copy, or a number from 0 to 255 or 0x00 to 0xff"),
+        ("tos 0xg0", "'0xg0' is not a valid tos; write copy, or a number from 0 to 255 or 0x00 to 0xff"),
+        ("tos 1 2 3", "'tos' has 3 arguments; write: tos copy|TO_IPV4 [copy|TO_IPV6], e.g.: tos 0"),
         ("offlink-mtu 1279", "'1279' is not a valid offlink-mtu; give a number from 1280 to 65535"),
         ("workers 65", "'65' is not a valid number of workers"),
         ("wkpf-strict maybe", "'maybe' is neither yes nor no"),
@@ -161,8 +197,24 @@ def test_tayga_spellings_of_flags(word: str, expected: bool) -> None:
         ("control-socket run", "'run' is not an absolute path"),
         ("tun-device nat65", "'tun-device' already stands at t.conf:1; keep one of the two"),
         ("ipv4-addr 192.168.240.9", "'ipv4-addr' already stands at t.conf:2; keep one of the two"),
-        ("prefix 64:ff9b::/96", "'prefix' already stands at t.conf:3; keep one of the two"),
-        ("prefix 64:ff9b::/96 pool 10.0.0.0/8", "a prefix with its own pool is not supported"),
+        (
+            "prefix 2001:db8:64::/96",
+            "the prefix 2001:db8:64::/96 overlaps the prefix 2001:db8:64::/96 of t.conf:3",
+        ),
+        ("prefix 2001:db8::/32", "the prefix 2001:db8::/32 overlaps the prefix 2001:db8:64::/96 of t.conf:3"),
+        (
+            "prefix 64:ff9b::/96 pool",
+            "'pool' cannot follow a prefix; write: prefix ADDRESS/LENGTH [pool ADDR",
+        ),
+        (
+            "prefix 64:ff9b::/96 10.0.0.0/8",
+            "'10.0.0.0/8' cannot follow a prefix; write: prefix ADDRESS/LENGTH",
+        ),
+        (
+            "prefix 64:ff9b::/96 pool 127.0.0.0/8",
+            "127.0.0.0/8 is reserved; take a private network, e.g.: pool ",
+        ),
+        ("hairpin maybe", "'maybe' is no way to hairpin; write: hairpin off|simple|intrinsic"),
         (
             "ipv6-addr 2001:db8:64::1",
             "ipv6-addr 2001:db8:64::1 lies inside the prefix 2001:db8:64::/96 of t.conf:3",
@@ -220,7 +272,7 @@ def test_tayga_own_address_maps_and_tun_ips_may_lie_in_the_pool_and_are_kept_out
     config = parse(
         "dynamic-pool 192.168.240.0/20", "map 192.168.240.9 2001:db8:1::9", "tun-ip 192.168.240.2/32"
     )
-    assert set(config.reserved_in_pool()) == {
+    assert set(config.reserved_in_pools()) == {
         IPv4Network("192.168.240.1"),
         IPv4Network("192.168.240.2"),
         IPv4Network("192.168.240.9"),
@@ -229,6 +281,110 @@ def test_tayga_own_address_maps_and_tun_ips_may_lie_in_the_pool_and_are_kept_out
 
 def test_rfc7757_maps_may_contain_one_another() -> None:
     assert len(parse("map 10.0.0.0/24 2001:db8:1::/120", "map 10.0.0.7 2001:db8:1::99").eams) == 2
+
+
+def test_each_prefix_has_its_own_pool_and_maps() -> None:
+    config = parse(
+        "map 192.0.2.7 2001:db8:1::7 PREFIX 2001:db8:65::/64",  # before its prefix
+        "dynamic-pool 192.168.240.0/20",
+        "map 192.0.2.8 2001:db8:1::7",
+        "prefix 2001:db8:65::/64 Pool 10.1.0.0/16",
+        "prefix 64:ff9b::/96",
+        "map 192.0.2.9 2001:db8:1::9 prefix 2001:db8:64::/96",
+    )
+    first, second = Pref64(IPv6Network("2001:db8:64::/96")), Pref64(IPv6Network("2001:db8:65::/64"))
+    assert config.prefixes == (
+        PrefixConfig(
+            first,
+            IPv4Network("192.168.240.0/20"),
+            (
+                Eam(IPv4Network("192.0.2.8"), IPv6Network("2001:db8:1::7")),
+                Eam(IPv4Network("192.0.2.9"), IPv6Network("2001:db8:1::9")),
+            ),
+        ),
+        PrefixConfig(
+            second,
+            IPv4Network("10.1.0.0/16"),
+            (Eam(IPv4Network("192.0.2.7"), IPv6Network("2001:db8:1::7")),),
+        ),
+        PrefixConfig(Pref64(IPv6Network("64:ff9b::/96"))),
+    )
+    assert config.prefix == first
+    assert config.ipv6_addr == IPv6Address("2001:db8:64::192.168.240.1")
+    assert IPv4Network("192.0.2.7") in config.reserved_in_pools()
+
+
+def test_the_first_prefix_may_have_its_pool_in_its_own_line() -> None:
+    base = LEAST.replace("/96", "/96 pool 192.168.240.0/20")
+    assert parse(base=base) == parse("dynamic-pool 192.168.240.0/20")
+    assert mistakes("dynamic-pool 10.0.0.0/8", base=base) == [
+        "t.conf:4: the first prefix has a pool of its own at t.conf:3; keep one of the two pools"
+    ]
+
+
+def test_overlaps_among_prefixes_pools_and_maps_name_both_places() -> None:
+    assert mistakes(
+        "dynamic-pool 10.0.0.0/8",
+        "prefix 2001:db8:65::/96 pool 10.9.0.0/16",
+        "prefix 2001:db8::/32 pool 192.168.240.0/20",
+        "map 192.0.2.7 2001:db8:65::7",
+        "map 192.168.240.0/20 2001:db8:1::/64",
+        "map 192.0.2.8 3fff::1 prefix 2001:db8:65::/96",
+        "map 192.0.2.9 3fff::1",
+        "map 192.0.2.8 3fff::1",
+        "ipv6-addr 2001:db8:65::1",
+    ) == [
+        (
+            "t.conf:5: the pool 10.9.0.0/16 overlaps the pool 10.0.0.0/8 of t.conf:4; "
+            "give pools that have no address in common"
+        ),
+        (
+            "t.conf:6: the prefix 2001:db8::/32 overlaps the prefix 2001:db8:64::/96 of t.conf:3; "
+            "give prefixes that have no address in common"
+        ),
+        (
+            "t.conf:7: 2001:db8:65::7/128 overlaps the prefix 2001:db8:65::/96 of t.conf:5; "
+            "map an IPv6 address outside the prefix"
+        ),
+        (
+            "t.conf:7: 2001:db8:65::7/128 overlaps the prefix 2001:db8::/32 of t.conf:6; "
+            "map an IPv6 address outside the prefix"
+        ),
+        (
+            "t.conf:8: the map 192.168.240.0/20 takes every address of the pool 192.168.240.0/20 of t.conf:6; "
+            "map another IPv4 network, or remove the pool"
+        ),
+        (
+            "t.conf:8: 2001:db8:1::/64 overlaps the prefix 2001:db8::/32 of t.conf:6; "
+            "map an IPv6 address outside the prefix"
+        ),
+        "t.conf:11: 192.0.2.8/32 is already mapped at t.conf:9; keep one of the two maps",
+        "t.conf:11: 3fff::1/128 is already mapped at t.conf:10; keep one of the two maps",
+        (
+            "t.conf:12: ipv6-addr 2001:db8:65::1 lies inside the prefix 2001:db8:65::/96 of t.conf:5; "
+            "give an address outside it, or none, so that one is made from ipv4-addr"
+        ),
+        (
+            "t.conf:12: ipv6-addr 2001:db8:65::1 lies inside the prefix 2001:db8::/32 of t.conf:6; "
+            "give an address outside it, or none, so that one is made from ipv4-addr"
+        ),
+    ]
+
+
+def test_a_prefix_that_is_refused_is_not_missed_by_its_maps() -> None:
+    (mistake,) = mistakes("prefix 2001:db8:65::/95", "map 192.0.2.7 2001:db8:1::7 prefix 2001:db8:65::/96")
+    assert mistake.startswith("t.conf:4: a NAT64 prefix cannot have the length 95")
+
+
+@pytest.mark.parametrize("word", ["off", "Simple", "INTRINSIC"])
+def test_hairpin_is_read(word: str) -> None:
+    assert parse(f"hairpin {word}").hairpin is Hairpin(word.lower())
+    assert parse().hairpin is Hairpin.INTRINSIC
+
+
+def test_rfc7757_3_2_the_ipv6_network_of_a_map_may_be_the_larger_one() -> None:
+    (eam,) = parse("map 192.0.2.0/24 2001:db8:1::/64").eams
+    assert eam == Eam(IPv4Network("192.0.2.0/24"), IPv6Network("2001:db8:1::/64"))
 
 
 def test_tayga_a_private_ipv4_addr_needs_an_ipv6_addr_beside_the_well_known_prefix() -> None:
@@ -265,10 +421,15 @@ def test_state_directory_stands_in_for_data_dir() -> None:
         parse(state_directory="lib")
 
 
+def test_workers_and_offload() -> None:
+    assert (parse().workers, parse().offload) == (1, True)
+    assert (parse("workers 0").workers, parse("WORKERS 4").workers) == (1, 4)
+    assert parse("offload no").offload is False
+
+
 @pytest.mark.parametrize(
     ("line", "warning"),
     [
-        ("workers 4", "t.conf:4: this version handles all packets in one process; 'workers' changes nothing"),
         ("strict-frag-hdr on", "t.conf:4: 'strict-frag-hdr' has no function any more"),
         ("tun-ip 192.168.240.1/24", "t.conf:4: tun-ip 192.168.240.1 is the translator's own address"),
     ],
@@ -350,6 +511,8 @@ WORDS = st.one_of(
             "2001:db8::/96",
             "2001:db8::1",
             "64:ff9b::/96",
+            "pool",
+            "prefix",
             "yes",
             "drop",
             "/x",
@@ -374,17 +537,19 @@ KEYWORDS = st.one_of(
             "log",
             "udp-cksum-mode",
             "offlink-mtu",
+            "tos",
             "workers",
             "tun-up",
             "tun-ip",
             "tun-route",
             "strict-frag-hdr",
             "control-socket",
+            "hairpin",
         ]
     ),
     st.text(max_size=12),
 )
-LINES = st.builds(lambda keyword, words: " ".join([keyword, *words]), KEYWORDS, st.lists(WORDS, max_size=3))
+LINES = st.builds(lambda keyword, words: " ".join([keyword, *words]), KEYWORDS, st.lists(WORDS, max_size=4))
 
 
 @given(st.lists(LINES, max_size=12), st.booleans())

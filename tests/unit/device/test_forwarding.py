@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import socket
+import struct
 from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from nat64.device.errors import DeviceError
 from nat64.device.forwarding import BURST, INTERNAL_ERROR, WRITE_FAILED, Forwarding
+from nat64.device.tun import OpenTun
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from nat64.siit.offload import Offload
     from nat64.siit.translator import Translator
     from nat64.siit.verdicts import Packets
 
@@ -28,6 +31,9 @@ class Doubling:
         head = b"%d:" % now
         return ((head, packet), (head, packet[:2]))
 
+    def receive_offloaded(self, packet: memoryview, left: Offload, now: float) -> tuple[bytes, Packets]:
+        return left.as_ipv4, ((b"%d;%d:" % (left.checksum_start, now), packet),)
+
 
 @pytest.fixture
 def pair() -> Iterator[Pair]:
@@ -39,7 +45,7 @@ def pair() -> Iterator[Pair]:
 
 
 def forwarding(one: socket.socket) -> Forwarding:
-    return Forwarding(one.fileno(), cast("Translator", Doubling()), lambda: 7.0)
+    return Forwarding(OpenTun(one.fileno(), offloads=False), cast("Translator", Doubling()), lambda: 7.0)
 
 
 def test_packets_are_read_translated_and_written(pair: Pair) -> None:
@@ -48,6 +54,24 @@ def test_packets_are_read_translated_and_written(pair: Pair) -> None:
     other.send(b"xyz")
     forwarding(one).forward_burst()
     assert [other.recv(100) for _ in range(4)] == [b"7:abcdef", b"7:ab", b"7:xyz", b"7:xy"]
+
+
+def test_what_is_left_to_do_comes_and_goes_before_the_packet(pair: Pair) -> None:
+    one, other = pair
+    to_finish = struct.pack("=BBHHHH", 1, 0, 0, 0, 40, 16)
+    finished_after_all = struct.pack(
+        "=BBHHHH", 2, 0, 0, 0, 0, 0
+    )  # checksum known to be right: nothing is left
+    other.send(to_finish + b"abc")
+    other.send(finished_after_all + b"xyz")
+    Forwarding(
+        OpenTun(one.fileno(), offloads=True), cast("Translator", Doubling()), lambda: 7.0
+    ).forward_burst()
+    assert [other.recv(100) for _ in range(3)] == [
+        struct.pack("=BBHHHH", 1, 0, 0, 0, 20, 16) + b"40;7:abc",
+        bytes(10) + b"7:xyz",
+        bytes(10) + b"7:xy",
+    ]
 
 
 def test_a_burst_is_bounded(pair: Pair) -> None:

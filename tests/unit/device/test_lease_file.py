@@ -26,14 +26,14 @@ def pool_with_lease() -> DynamicPool:
 
 
 def save(leases: LeaseFile, pool: DynamicPool, now: float) -> None:
-    leases.save(leases.begin(pool, now), None, now)
+    leases.save(leases.begin([pool], now), None, now)
 
 
 def test_leases_are_loaded_as_they_were_saved(tmp_path: Path) -> None:
     pool = pool_with_lease()
     save(LeaseFile(StateDirectory(tmp_path)), pool, 1010)
     again = DynamicPool(NETWORK)
-    LeaseFile(StateDirectory(tmp_path)).load(again, (), 50)
+    LeaseFile(StateDirectory(tmp_path)).load({None: again}, 50)
     assert [(lease.host, lease.address) for lease in again] == [(lease.host, lease.address) for lease in pool]
     (lease,) = again
     assert lease.last_use == pytest.approx(40, abs=2)  # the file holds whole seconds
@@ -50,7 +50,7 @@ class Clocks:
 
     def is_due(self, pool: DynamicPool, now: float) -> bool:
         self._now = now
-        return self.leases.is_due(pool, now)
+        return self.leases.is_due([pool], now)
 
     def save(self, pool: DynamicPool, now: float) -> None:
         self._now = now
@@ -97,7 +97,7 @@ def test_a_save_that_fails_is_tried_again(tmp_path: Path, caplog: pytest.LogCapt
     state.rmdir()
     save(leases, pool, 1000)
     assert "cannot save the leases" in caplog.text
-    assert leases.is_due(pool, 1005)
+    assert leases.is_due([pool], 1005)
 
 
 def test_a_file_with_unusable_lines_is_kept_before_it_is_written_over(
@@ -107,7 +107,7 @@ def test_a_file_with_unusable_lines_is_kept_before_it_is_written_over(
     (tmp_path / "dynamic.map").write_text(text)
     pool = DynamicPool(NETWORK)
     leases = LeaseFile(StateDirectory(tmp_path))
-    leases.load(pool, (), 0)
+    leases.load({None: pool}, 0)
     assert len(pool) == 1
     assert (tmp_path / "dynamic.map.skipped").read_text() == text
     assert sum(record.message == "saved lease skipped" for record in caplog.records) == 10
@@ -117,4 +117,4 @@ def test_a_file_with_unusable_lines_is_kept_before_it_is_written_over(
 def test_a_file_that_cannot_be_read_is_never_written_over(tmp_path: Path) -> None:
     (tmp_path / "dynamic.map").mkdir()  # reading it fails, also for root
     with pytest.raises(DeviceError, match=r"cannot read the saved leases in .*dynamic\.map"):
-        LeaseFile(StateDirectory(tmp_path)).load(DynamicPool(NETWORK), (), 0)
+        LeaseFile(StateDirectory(tmp_path)).load({None: DynamicPool(NETWORK)}, 0)

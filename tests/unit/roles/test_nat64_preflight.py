@@ -88,6 +88,8 @@ def test_rfc6052_2_2_bits_64_to_71_must_be_zero() -> None:
         ("pool", "192.168.240.1/20"),
         ("pool", "192.168.240.0"),
         ("pool", "192.168.240.0/31"),
+        ("rfc6791_pool", "198.51.100.7"),
+        ("rfc6791_pool", "198.51.100.0/24"),  # the network of wan0
         ("ipv4_addr", "192.168.240"),
         ("ipv6_addr", "192.168.240.1"),
         ("device", "a name that is too long"),

@@ -24,10 +24,26 @@ MAPS = [
         {},
         {"nat64_maps": MAPS, "nat64_tun_addresses": ["192.0.2.1/32"]},
         {"nat64_extra_directives": ["offlink-mtu 1400"]},
+        {"nat64_icmp_rate": "200 burst 20"},
+        {"nat64_rfc6791_pool": "198.51.100.0/24", "nat64_rfc5837": True},
+        {"nat64_tos": "0"},
+        {"nat64_tos": "0x20 copy"},
     ],
 )
 def test_nat64d_accepts_the_config(variables: dict[str, Any], tmp_path: Path) -> None:
     assert checked("nat64d", render("nat64/nat64.conf.j2", **variables), tmp_path) == (0, "")
+
+
+def test_rfc6791_the_routers_addresses_lead_to_the_translator() -> None:
+    lines = render("nat64/nat64.conf.j2", nat64_rfc6791_pool="198.51.100.0/24").splitlines()
+    assert "rfc6791-pool 198.51.100.0/24" in lines
+    assert "tun-route 198.51.100.0/24" in lines
+    assert "rfc5837 yes" not in lines
+
+
+def test_tos_is_written_only_where_it_is_not_copied() -> None:
+    assert "\ntos " not in render("nat64/nat64.conf.j2")
+    assert "\ntos 0\n" in render("nat64/nat64.conf.j2", nat64_tos="0")
 
 
 def test_accept_ra_is_set_before_forwarding() -> None:

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 
-from nat64.addressing.address_map import AddressMap
+from nat64.addressing.address_map import AddressMap, Hairpin
 from nat64.addressing.eamt import Eam, Eamt
 from nat64.addressing.pool import DynamicPool
 from nat64.addressing.prefix import Pref64
+from nat64.addressing.prefix_map import PrefixMap
 from nat64.siit.settings import Settings
 from nat64.siit.translator import Translator
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from scapy.packet import Packet
 
     from nat64.addressing.host_limit import HostsPerPrefix
@@ -37,6 +40,8 @@ class Gateway:
 
     def __init__(self, prefix: Pref64 | None = PREFIX, pool: IPv4Network = POOL, **settings: object) -> None:
         hosts_per_prefix = cast("HostsPerPrefix | None", settings.pop("hosts_per_prefix", None))
+        hairpin = cast("Hairpin", settings.pop("hairpin", Hairpin.INTRINSIC))
+        others = cast("Sequence[PrefixMap]", settings.pop("others", ()))
         self.pool = DynamicPool(pool, [IPv4Network(OWN4)], hosts_per_prefix)
         self.pool.restore(IPv6Address(HOST).packed, prefix, IPv4Address(LEASED).packed, 0)
         eamt = Eamt([Eam(IPv4Network(MAPPED4), IPv6Network(MAPPED6))])
@@ -44,7 +49,7 @@ class Gateway:
         self.seen: list[str] = []
         self.translator = Translator(
             replace(own, **cast("dict[str, Any]", settings)),
-            AddressMap(prefix, eamt, self.pool, wkpf_strict=True),
+            AddressMap([PrefixMap(prefix, eamt, self.pool, wkpf_strict=True), *others], hairpin),
             lambda counter, _: self.seen.append(counter),
         )
         self.counts = self.translator.counts

@@ -53,6 +53,17 @@ def test_rfc7915_4_1_header_fields_follow_the_ipv4_header(
         assert gateway.send_one(ipv4(tos=tos, ttl=ttl) / payload) == expected(payload, tc=tos, hlim=ttl - 1)
 
 
+@given(st.integers(0, 255), st.sampled_from([0, 0x20, 255]))
+def test_rfc7915_4_1_the_tos_is_ignored_if_asked(tos: int, traffic_class: int) -> None:
+    gateway = Gateway(tos_to_ipv6=traffic_class)
+    payload = UDP(sport=5, dport=6) / b"data"
+    for _ in range(2):
+        assert gateway.send_one(ipv4(tos=tos) / payload) == expected(payload, tc=traffic_class)
+    fragments = gateway.send(ipv4(tos=tos, flags=0) / UDP() / bytes(1400))
+    fragments += gateway.send(ipv4(tos=tos, flags="MF", proto=17) / Raw(bytes(range(64))))
+    assert [IPv6(sent).tc for sent in fragments] == [traffic_class] * 3
+
+
 @pytest.mark.parametrize("ttl", [0, 1])
 def test_rfc7915_4_1_ttl_that_ends_here_is_told_by_time_exceeded(gateway: Gateway, ttl: int) -> None:
     gateway.send(ipv4() / UDP())
@@ -69,6 +80,10 @@ def test_rfc7915_4_1_other_protocols_pass_untouched(gateway: Gateway) -> None:
 @pytest.mark.parametrize("protocol", [0, 43, 44, 58, 60])
 def test_numbers_that_would_become_extension_headers_are_dropped(gateway: Gateway, protocol: int) -> None:
     gateway.drop(ipv4(proto=protocol) / Raw(bytes(40)), counters.PROTOCOL)
+
+
+def test_rfc7915_4_2_igmp_goes_no_further_than_its_link(gateway: Gateway) -> None:
+    gateway.drop(ipv4(proto=2) / Raw(bytes.fromhex("1600 09fd cb00 7150")), counters.PROTOCOL)
 
 
 def test_rfc7915_4_1_options_are_ignored(gateway: Gateway) -> None:
@@ -218,6 +233,8 @@ def test_fragments_of_icmp_are_dropped(gateway: Gateway) -> None:
 def test_impossible_fragments_are_dropped(gateway: Gateway) -> None:
     gateway.drop(ipv4(flags="MF", proto=17) / Raw(bytes(63)), counters.MALFORMED)
     gateway.drop(ipv4(flags=0, frag=8191, proto=17) / Raw(bytes(64)), counters.MALFORMED)
+    gateway.drop(ipv4(flags="MF", proto=17), counters.MALFORMED)
+    gateway.drop(ipv4(flags=0, frag=8, proto=17), counters.MALFORMED)
 
 
 # UDP without a checksum

@@ -73,6 +73,15 @@ def test_rfc7915_5_1_header_fields_follow_the_ipv6_header(
         assert sent == expected(sent, payload, tos=traffic_class, ttl=hop_limit - 1)
 
 
+@given(st.integers(0, 255), st.sampled_from([0, 0x20, 255]))
+def test_rfc7915_5_1_the_traffic_class_is_ignored_if_asked(traffic_class: int, tos: int) -> None:
+    gateway = Gateway(tos_to_ipv4=tos)
+    payload = UDP(sport=5, dport=6) / b"data"
+    for _ in range(2):
+        sent = gateway.send_one(ipv6(tc=traffic_class) / payload)
+        assert sent == expected(sent, payload, tos=tos)
+
+
 @pytest.mark.parametrize(("length", "may_be_fragmented"), [(1240, True), (1241, False)])
 def test_rfc7915_5_1_packets_over_1260_octets_are_not_to_be_fragmented(
     gateway: Gateway, length: int, may_be_fragmented: bool
@@ -265,6 +274,20 @@ def test_rfc7915_5_1_1_extension_headers_are_skipped_behind_it_too(gateway: Gate
     gateway.drop(ipv6() / IPv6ExtHdrFragment(m=1, nh=60) / options / raw(payload)[:8], counters.MALFORMED)
 
 
+@pytest.mark.parametrize("protocol", [51, 135, 139, 140])
+def test_rfc7915_5_1_1_other_extension_headers_behind_it_are_dropped(gateway: Gateway, protocol: int) -> None:
+    for offset, more in ((0, 0), (0, 1), (8, 0)):
+        gateway.drop(fragment(offset, more, protocol, bytes(64)), counters.PROTOCOL)
+
+
+@pytest.mark.parametrize("protocol", [50, 51, 59, 135])
+def test_rfc7915_5_1_the_first_header_that_is_not_skipped_is_the_protocol(
+    gateway: Gateway, protocol: int
+) -> None:
+    sent = gateway.send_one(ipv6() / IPv6ExtHdrDestOpt(nh=protocol) / Raw(bytes(16)))
+    assert sent == expected(sent, Raw(bytes(16)), proto=protocol)
+
+
 def test_fragments_of_icmp_are_dropped(gateway: Gateway) -> None:
     gateway.drop(fragment(0, 1, 58, bytes(64)), counters.ICMP_FRAGMENT)
     gateway.drop(fragment(8, 0, 58, bytes(64)), counters.ICMP_FRAGMENT)
@@ -274,6 +297,8 @@ def test_impossible_fragments_are_dropped(gateway: Gateway) -> None:
     gateway.drop(fragment(0, 1, 17, bytes(63)), counters.MALFORMED)
     gateway.drop(fragment(0, 1, 6, bytes(16)), counters.MALFORMED)
     gateway.drop(fragment(8191, 0, 17, bytes(64)), counters.MALFORMED)
+    gateway.drop(fragment(0, 1, 17, b""), counters.MALFORMED)
+    gateway.drop(fragment(8, 0, 17, b""), counters.MALFORMED)
     gateway.drop(fragment(0, 1, 60, bytes(64)), counters.MALFORMED)
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from ipaddress import IPv4Network, IPv6Network
 
 import pytest
 from scapy.compat import raw
-from scapy.layers.inet import ICMP, IP, UDP
+from scapy.layers.inet import ICMP, IP, UDP, IPOption_LSRR
 from scapy.layers.inet6 import (
     ICMPv6DestUnreach,
     ICMPv6EchoReply,
     ICMPv6EchoRequest,
     ICMPv6ParamProblem,
     ICMPv6TimeExceeded,
+    ICMPv6Unknown,
     IPv6,
+    IPv6ExtHdrDestOpt,
     IPv6ExtHdrFragment,
+    IPv6ExtHdrRouting,
 )
 from scapy.packet import Raw
 
@@ -30,6 +34,12 @@ def test_echo_to_the_own_ipv6_address_is_answered(gateway: Gateway) -> None:
     )
     assert sent == raw(IPv6(src=OWN6, dst=HOST, tc=8, hlim=64) / ICMPv6EchoReply(id=1, seq=2, data=b"odd"))
     assert gateway.counts[counters.SELF_ECHO] == 1
+
+
+def test_echo_behind_extension_headers_is_answered_too(gateway: Gateway) -> None:
+    echo = ICMPv6EchoRequest(id=1, seq=2)
+    sent = gateway.send_one(IPv6(src=HOST, dst=OWN6) / IPv6ExtHdrDestOpt() / IPv6ExtHdrFragment(id=7) / echo)
+    assert sent == raw(IPv6(src=OWN6, dst=HOST, hlim=64) / ICMPv6EchoReply(id=1, seq=2))
 
 
 def test_echo_to_the_own_ipv4_address_is_answered(gateway: Gateway) -> None:
@@ -50,6 +60,24 @@ def test_tayga_other_protocols_to_the_own_addresses_are_refused(gateway: Gateway
     assert gateway.counts[counters.SELF_OTHER] == 2
 
 
+def test_rfc4443_3_4_the_pointer_shows_where_the_protocol_stands(gateway: Gateway) -> None:
+    datagram = IPv6(src=HOST, dst=OWN6) / IPv6ExtHdrDestOpt() / IPv6ExtHdrFragment() / UDP()
+    refusal = IPv6(src=OWN6, dst=HOST, hlim=64) / ICMPv6ParamProblem(code=1, ptr=48)
+    assert gateway.send_one(datagram) == raw(refusal / raw(datagram))
+
+
+def test_echo_by_a_source_route_or_routing_header_is_refused_as_translation_would_be(
+    gateway: Gateway,
+) -> None:
+    echo = IPv6(src=HOST, dst=OWN6) / IPv6ExtHdrRouting(segleft=1, addresses=[SERVER6]) / ICMPv6EchoRequest()
+    refusal = IPv6(src=OWN6, dst=HOST, hlim=64) / ICMPv6ParamProblem(code=0, ptr=43)
+    assert gateway.send_one(echo) == raw(refusal / raw(echo))
+    echo4 = IP(src=SERVER4, dst=OWN4, options=[IPOption_LSRR(pointer=4, routers=["192.0.2.1"])]) / ICMP()
+    sent = gateway.send_one(echo4)
+    refusal4 = IP(src=OWN4, dst=SERVER4, tos=0xC0, ttl=64, id=IP(sent).id) / ICMP(type=3, code=5)
+    assert sent == raw(refusal4 / raw(echo4))
+
+
 def test_nobody_is_made_to_echo_to_a_group(gateway: Gateway) -> None:
     gateway.drop(IPv6(src="ff02::1", dst=OWN6) / ICMPv6EchoRequest(), counters.NEVER_TRANSLATED)
     gateway.drop(IP(src="255.255.255.255", dst=OWN4) / ICMP(), counters.NEVER_TRANSLATED)
@@ -59,7 +87,7 @@ def test_other_icmp_messages_to_the_own_addresses_are_ignored(gateway: Gateway) 
     gateway.drop(IPv6(src=HOST, dst=OWN6) / ICMPv6EchoReply(), counters.SELF_OTHER)
     gateway.drop(IP(src=SERVER4, dst=OWN4, flags="MF") / ICMP(), counters.SELF_OTHER)
     gateway.drop(
-        IPv6(src=HOST, dst=OWN6) / IPv6ExtHdrFragment(nh=58) / ICMPv6EchoRequest(), counters.SELF_OTHER
+        IPv6(src=HOST, dst=OWN6) / IPv6ExtHdrFragment(nh=58, m=1) / ICMPv6EchoRequest(), counters.SELF_OTHER
     )
     gateway.drop(raw(IPv6(src=HOST, dst=OWN6) / ICMPv6EchoRequest())[:45], counters.MALFORMED)
 
@@ -122,6 +150,51 @@ def test_rfc4443_2_4_f_errors_are_rate_limited() -> None:
     assert sum(len(gateway.send(packet, now=100.35)) for _ in range(20)) == 3
     assert sum(len(gateway.send(packet, now=200.0)) for _ in range(20)) == 5
     assert sum(len(gateway.send(packet, now=150.0)) for _ in range(20)) == 0  # a clock that goes back
+
+
+def test_rfc7915_4_4_errors_are_limited_or_not_as_the_administrator_says() -> None:
+    packet = IPv6(src=HOST, dst=SERVER6, hlim=1) / UDP()
+    unlimited = Gateway(error_rate=math.inf, error_burst=math.inf)
+    assert sum(len(unlimited.send(packet, now=100.0)) for _ in range(5000)) == 5000
+    silent = Gateway(error_rate=0.0, error_burst=0.0)
+    assert [silent.send(packet, now=now) for now in (0.0, 1.0, 1000.0)] == [[], [], []]
+    assert silent.counts[counters.ERROR_RATE_LIMITED] == 3
+    assert silent.send_one(IPv6(src=HOST, dst=SERVER6) / UDP())
+
+
+@pytest.mark.parametrize("source", ["240.0.0.1", "255.255.255.254"])
+def test_rfc1122_3_2_2_no_error_answers_a_class_e_source(gateway: Gateway, source: str) -> None:
+    assert gateway.send(IP(src=source, dst=LEASED, ttl=1) / UDP()) == []
+    assert gateway.counts[counters.ERROR_UNANSWERABLE] == 1
+    assert len(gateway.send(IP(src=source, dst=LEASED) / UDP())) == 1  # TAYGA translates them
+
+
+@pytest.mark.parametrize("icmp_type", [3, 4, 5, 11, 12])
+def test_rfc1812_4_3_2_7_no_error_answers_an_error(gateway: Gateway, icmp_type: int) -> None:
+    route = IPOption_LSRR(pointer=4, routers=["192.0.2.1"])
+    error = IP(src=SERVER4, dst=LEASED, options=[route]) / ICMP(type=icmp_type)
+    assert gateway.send(error) == []
+    assert gateway.send(IP(src=SERVER4, dst="192.168.240.99", ttl=1) / ICMP(type=icmp_type)) == []
+    assert gateway.counts[counters.ERROR_UNANSWERABLE] == 1
+    assert gateway.counts[counters.ERROR_SENT] == 0
+
+
+@pytest.mark.parametrize("icmp_type", [1, 2, 3, 4, 100, 101, 127, 137])
+def test_rfc4443_2_4_e_no_error_answers_an_error_or_a_redirect(gateway: Gateway, icmp_type: int) -> None:
+    routing = IPv6ExtHdrRouting(segleft=1, addresses=[SERVER6])
+    message = ICMPv6Unknown(type=icmp_type, msgbody=bytes(48))
+    assert gateway.send(IPv6(src=HOST, dst=SERVER6) / routing / message) == []
+    assert gateway.send(IPv6(src=HOST, dst="2001:db8:99::1", hlim=1) / message) == []
+    assert gateway.counts[counters.ERROR_UNANSWERABLE] == 1
+    assert gateway.counts[counters.ERROR_SENT] == 0
+
+
+def test_rfc1812_4_3_2_3_an_error_has_at_most_576_octets(gateway: Gateway) -> None:
+    packet = IP(src=SERVER4, dst=LEASED, ttl=1) / UDP() / bytes(1400)
+    sent = gateway.send_one(packet)
+    outer = IP(src=OWN4, dst=SERVER4, tos=0xC0, ttl=64, id=IP(sent).id)
+    assert sent == raw(outer / ICMP(type=11, code=0) / raw(packet)[:548])
+    assert len(sent) == 576
 
 
 def test_rfc6052_3_1_non_global_through_the_well_known_prefix_is_refused() -> None:

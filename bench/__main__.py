@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from bench import machine, results, subjects
 from bench.gateway import bench_network
@@ -41,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not any(options.only in load.name for load in LOADS):
         print(f"bench: no load has {options.only!r} in its name", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, _end)  # as Ctrl-C does: the namespaces are removed first
     before = machine.describe()
     try:
         with tempfile.TemporaryDirectory(prefix="nat64-bench-") as directory, bench_network() as network:
@@ -69,6 +71,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     failed = any(None in numbers for one in measured for numbers in one.rounds.values())
     return 1 if failed else 0
+
+
+def _end(number: int, _frame: object) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def _measure(

@@ -25,8 +25,12 @@ class Namespace:
     def __init__(self, role: str) -> None:
         self.name = f"{PREFIX}-{os.getpid()}-{next(_numbers)}-{role}"
         self._children: list[subprocess.Popen[str]] = []
-        _command("ip", "netns", "add", self.name)
-        self.run("ip", "link", "set", "lo", "up")
+        try:
+            _command("ip", "netns", "add", self.name)
+            self.run("ip", "link", "set", "lo", "up")
+        except BaseException:  # also a Ctrl-C: nobody has this object yet to close it
+            self.close()
+            raise
 
     def run(self, *command: str, check: bool = True, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Run a command inside and return what it printed."""

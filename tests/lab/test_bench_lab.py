@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bench import subjects
+from tests.lab.namespaces import PREFIX, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +35,24 @@ def test_the_bench_measures_every_subject_and_says_on_what(tmp_path: Path) -> No
     assert report["tayga"].startswith("0.")
     assert {"processor", "kernel", "commit"} <= report["machine"].keys()
     assert "nat64d / TAYGA" in completed.stdout
+
+
+def test_a_bench_that_is_stopped_leaves_nothing_behind(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "bench", "--quick", "--only", "ping", "--results", str(tmp_path)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as bench:
+
+        def its_namespaces() -> list[str]:
+            listed = subprocess.run(["ip", "netns", "list"], check=True, capture_output=True, text=True)
+            return [line for line in listed.stdout.splitlines() if line.startswith(f"{PREFIX}-{bench.pid}-")]
+
+        wait_until(lambda: len(its_namespaces()) == 3, "the bench to begin")
+        bench.terminate()
+        assert bench.wait(60) == 128 + signal.SIGTERM
+        assert its_namespaces() == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_load_that_is_not_there_is_refused() -> None:

@@ -95,7 +95,7 @@ fuzz: setup-dev
 .PHONY: lab
 lab: setup-dev
 	@[ "$$(id -u)" -eq 0 ] || { echo "make lab needs root: it makes network namespaces" >&2; exit 1; }
-	$(BIN)/pytest tests/lab
+	$(BIN)/pytest -n 3 --dist loadgroup tests/lab
 
 # The roles' scenarios choose a platform each; SCENARIO@PLATFORM is for another one.
 MOLECULE_ROLES := bundle nat64 dns64 resolver resolver-adopt resolver-unbound nat44 router_advertisements

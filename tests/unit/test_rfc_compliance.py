@@ -13,37 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT / "docs" / "rfc-compliance.md"
 RFCS = {"RFC 7915", "RFC 6052", "RFC 7757", "RFC 6791", "RFC 4884", "RFC 8215"}
-STATUSES = {"done", "kernel", "deviation", "open"}
-
-# What other parts of the work are about to bring: taken out of here as each row gets its tests.
-OPEN = {
-    ("RFC 7915", "4.2", "RFC 4884 extensions go along, with the length attribute adjusted"),
-    ("RFC 7915", "4.2", "RFC 4884 extensions that make the message too long are truncated"),
-    ("RFC 7915", "4.4", "The administrator can have the errors sent, rate-limited, or not sent"),
-    ("RFC 7915", "5.2", "RFC 4884 extensions go along, with the length attribute adjusted"),
-    ("RFC 7915", "5.2", "RFC 4884 extensions that make the message too long are truncated"),
-    ("RFC 7915", "5.4", "The administrator can have the errors sent, rate-limited, or not sent"),
-    (
-        "RFC 7757",
-        "3.1",
-        "The IPv6 suffix may be longer than the IPv4 suffix; the rest is zero, and ignored on input",
-    ),
-    ("RFC 7757", "4", "Hairpinning can be configured: off, simple, intrinsic"),
-    ("RFC 7757", "4.2.1", "Simple hairpinning: IPv6 to IPv6 within the translator by two translations"),
-    (
-        "RFC 7757",
-        "4.2.2",
-        "Intrinsic hairpinning: the source keeps the address that its peer expects, also inside ICMP errors",
-    ),
-    ("RFC 6791", "3.1", "It may be one of a pool, chosen so that routers can be told apart"),
-    ("RFC 6791", "3.2", "The interface information object of RFC 5837 with the router's IPv6 address"),
-    ("RFC 6791", "3.1", "The pool's addresses are not those of hosts"),
-    ("RFC 4884", "4.1", "The length attribute is written anew for the other version"),
-    ("RFC 4884", "4.1", "The original datagram is padded to the unit, and to 128 octets before an extension"),
-    ("RFC 4884", "4.1", "Types without a length attribute are left as they are"),
-    ("RFC 4884", "7", "The extension structure goes along as it is, its checksum with it"),
-    ("RFC 4884", "5", "A message without a length attribute is not searched for extensions"),
-}
+STATUSES = {"done", "kernel", "deviation"}
 
 
 class Row(NamedTuple):
@@ -90,13 +60,12 @@ def test_a_row_names_tests_that_exist(row: Row) -> None:
     for path, test in named:
         assert (ROOT / path).is_file(), f"{path} does not exist"
         assert test in functions_in(path), f"{path} has no {test}"
-    assert named or row.name in OPEN, "no test shows this"
+    assert named, "no test shows this"
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: " ".join(row.name))
 def test_a_row_has_a_status_and_a_deviation_its_reason(row: Row) -> None:
     assert row.status in STATUSES
-    assert (row.status == "open") is (row.name in OPEN)
     if row.status in {"deviation", "kernel"}:
         assert row.reason
 
@@ -105,4 +74,3 @@ def test_every_rfc_has_its_table_and_no_row_stands_twice() -> None:
     assert {row.rfc for row in ROWS} >= RFCS
     names = [row.name for row in ROWS]
     assert len(set(names)) == len(names)
-    assert set(names) >= OPEN, "these rows are gone, take them out of OPEN"

@@ -46,8 +46,8 @@ def after_reload(  # noqa: PLR0913, PLR0917 - what there was, and what there is 
 ) -> AddressMap:
     """Return the map for another config, with each pool that still serves, and the leases that fit of the others.
 
-    `tables` are the `eamts` of the config. A pool for a prefix that had none gets the saved leases: it may have been taken out of the config for a while. Raises
-    `DeviceError` as `LeaseFile.load`.
+    `tables` are the `eamts` of the config. A pool for a prefix that had none gets the saved leases: it may have been
+    taken out of the config for a while. Raises `DeviceError` as `LeaseFile.load`.
     """
     pools_before = {of.prefix: of.pool for of in old.prefixes}
     pools: dict[Pref64 | None, DynamicPool | None] = {}

@@ -1,8 +1,8 @@
 """The translator's config: TAYGA 0.9.6's tayga.conf, and our own directives in the same grammar.
 
 A file is read into one frozen `NatConfig`; every mistake of the file is told at once. What TAYGA accepts means the
-same here. Accepted beyond TAYGA: the directives that docs/nat64.conf.md calls ours, several prefixes with a pool each and
-maps for one of them, maps whose networks contain one another (the longest match counts), maps whose IPv6 network is the
+same here. Accepted beyond TAYGA: the directives that docs/nat64.conf.md calls ours, several prefixes with a pool each
+and maps for one of them, maps whose networks contain one another (the longest match counts), maps whose IPv6 network is the
 larger one, and a `tun-ip` inside the pool, which is kept out of it. Refused beyond TAYGA: map networks with bits set
 after their length (TAYGA accepts them and then never matches), a map that covers the whole pool, and pools or maps in
 169.254.0.0/16.

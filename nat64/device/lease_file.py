@@ -48,8 +48,9 @@ class LeaseFile:
     ) -> None:
         """Put the saved leases into the pools, which stand by their prefixes, the first prefix first.
 
-        `only` names the prefixes whose leases are wanted, if not all. Lines that cannot be used are logged
-        and left out; then the file as it was is kept beside the one that the next save writes. Raises `DeviceError` when the file is there and cannot be read: saving would lose it.
+        `only` names the prefixes whose leases are wanted, if not all. Lines that cannot be used are logged and left
+        out; then the file as it was is kept beside the one that the next save writes. Raises `DeviceError` when the file
+        is there and cannot be read: saving would lose it.
         """
         try:
             text = self._directory.read(dynamic_map.FILE_NAME)

@@ -128,8 +128,8 @@ def _open(name: str, flags: int) -> int:
 def make_persistent(name: str, user: int | None, group: int | None, *, queues: int = 1) -> None:
     """Make the TUN device `name`, which stays until `remove`; who may open it beside root: `user`, `group` (ids).
 
-    With more than one of `queues` it is made for several; one that exists is as it was made. A persistent device that exists is kept, with its owner changed; one that a daemon serves just now is left as it
-    is. Raises `DeviceError`.
+    With more than one of `queues` it is made for several. A persistent device that exists is kept as it was made, with
+    its owner changed; one that a daemon serves just now is left as it is. Raises `DeviceError`.
     """
     try:
         (tun, *others) = open_tun(name, queues=queues)

@@ -1,7 +1,7 @@
-"""A worker: a process of its own that serves one queue of the TUN device, and asks the daemon about what it does not know.
+"""A worker: a process that serves one queue of the TUN device, and asks the daemon about what it does not know.
 
-The daemon alone has leases, maps and counters. A packet that is not plain, or of a pair not heard of, goes to the daemon as
-it was read, which sends what becomes of it and tells the pair.
+The daemon alone has leases, maps and counters. A packet that is not plain, or of a pair not heard of, goes to the
+daemon as it was read, which sends what becomes of it and tells the pair.
 """
 
 from __future__ import annotations

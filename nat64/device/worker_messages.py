@@ -1,6 +1,7 @@
 """What a worker and its daemon tell each other, one message a datagram, first an octet that says of which kind.
 
-A worker sends `PACKET`, as it was read from the device, and now and then `USED`. The daemon sends `PAIR` and `SETTINGS`.
+A worker sends `PACKET`, as it was read from the device, and each second `USED`. The daemon sends `PAIR` and
+`SETTINGS`.
 """
 
 from __future__ import annotations

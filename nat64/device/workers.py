@@ -1,6 +1,6 @@
 """The daemon's side of its workers: started as forks of it, told of pairs, heard of what they used.
 
-The first queue of the TUN device is the daemon's own. A worker that ends has its queue served by the daemon from then on.
+The first queue of the TUN device is the daemon's own. When a worker has ended the daemon serves its queue, too.
 """
 
 from __future__ import annotations

@@ -76,8 +76,8 @@ def error_to_ipv6(  # noqa: PLR0913 - each of them decides
 ) -> bytes:
     """Return the ICMPv6 message for an ICMPv4 error. Raises `Discard` when it has no counterpart.
 
-    `addresses` are the new source and destination. The address of a `router` is told beside the packet (RFC 5837). What would not fit into IPv6's minimum MTU is cut off
-    (RFC 4443 section 2.4 c).
+    `addresses` are the new source and destination. The address of a `router` is told beside the packet (RFC 5837). What
+    would not fit into IPv6's minimum MTU is cut off (RFC 4443 section 2.4 c).
     """
     if len(message) < _ICMP_HEADER:
         raise Discard(counters.MALFORMED)

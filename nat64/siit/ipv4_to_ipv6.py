@@ -114,8 +114,8 @@ class IPv4ToIPv6:
     def translate(self, packet: memoryview, now: float, offload: Offload | None = None) -> Packets:
         """Return the IPv6 packet, or its fragments, for any IPv4 packet. Raises `Discard` or `Reject`.
 
-        `offload` is what is left to do for a TCP or UDP packet that is no fragment, if anything is; then raises `InParts`
-        where there would have to be fragments.
+        `offload` is what is left to do for a TCP or UDP packet that is no fragment, if anything is; then raises
+        `InParts` where there would have to be fragments.
         """
         header = ipv4_header.parse(packet)
         payload = packet[header.length : header.total_length]

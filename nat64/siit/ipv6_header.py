@@ -36,8 +36,9 @@ class Fragment(NamedTuple):
 class IPv6Header(NamedTuple):
     """A header's fields with those of its extension headers.
 
-    `protocol_at` is where the number `protocol` stands, `payload_at` where the upper-layer header begins, and `payload_length` how many octets there
-    should be from there. `segments_left_at` is where an unfinished routing header says so, if one does.
+    `protocol_at` is where the number `protocol` stands, `payload_at` where the upper-layer header begins, and
+    `payload_length` how many octets there should be from there. `segments_left_at` is where an unfinished routing header
+    says so, if one does.
     """
 
     traffic_class: int

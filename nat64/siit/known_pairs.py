@@ -56,7 +56,7 @@ class KnownPairs:
     def translate(
         self, packet: memoryview, now: float, offload: Offload | None = None
     ) -> tuple[bytes, Packets] | None:
-        """Return what is left to do, as the header before it, and the packet to send; None where that is not known here."""
+        """Return what is left to do, as the header before it, and the packet to send; None if that is not known here."""
         if not packet or (offload is not None and not offload.is_plain(packet)):
             return None
         direction = self._to_ipv4 if packet[0] >> 4 == 6 else self._to_ipv6

@@ -26,4 +26,4 @@ NOT_FROM_IPV4: Final = frozenset((HOP_BY_HOP, IGMP, ROUTING, FRAGMENT, ICMPV6, D
 routers speak with their neighbours only (RFC 7915 section 4.2)."""
 
 NOT_BEHIND_FRAGMENT: Final = frozenset((AUTHENTICATION, MOBILITY, HIP, SHIM6))
-"""Extension headers that are passed as if they were transports, but not behind a fragment header (RFC 7915 section 5.1.1)."""
+"""Extension headers that are passed as transports, but not behind a fragment header (RFC 7915 section 5.1.1)."""

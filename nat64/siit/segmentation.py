@@ -1,7 +1,7 @@
 """What a device would do with an offload, done in software: checksums finished, large packets cut into segments.
 
-For packets that cannot be translated whole, and for all that need a word with each of their parts: fragments to be made,
-errors to be sent. Source: the kernel's Documentation/networking/segmentation-offloads.rst.
+For packets that cannot be translated whole, and for all where each part counts: fragments to be made, errors to be
+sent. Source: the kernel's Documentation/networking/segmentation-offloads.rst.
 """
 
 from __future__ import annotations

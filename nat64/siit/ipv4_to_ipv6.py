@@ -85,12 +85,12 @@ class IPv4ToIPv6:
             or total_length > len(packet)
         ):
             return None
-        if offload is None:
-            longest = total_length
-            delta = pair.delta
-        else:
-            longest = offload.longest(total_length, 20 + transport_header_length(protocol, start))
-            delta = -pair.delta  # what is there is a sum, not yet a checksum
+        longest = total_length
+        delta = pair.delta
+        if offload is not None:
+            delta = -delta  # what is there is a sum, not yet a checksum
+            if offload.segment_size:
+                longest = offload.longest(total_length, 20 + transport_header_length(protocol, start))
         if longest + 20 > mtu:
             return None
         lease = pair.lease

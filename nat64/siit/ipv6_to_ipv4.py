@@ -84,12 +84,12 @@ class IPv6ToIPv4:
         total_length = length + 20
         if pair is None or not number or hop_limit < 2 or length < least or end > len(packet):
             return None
-        if offload is None:
-            longest = total_length
-            delta = pair.delta
-        else:
-            longest = offload.longest(total_length, 20 + transport_header_length(protocol, start))
-            delta = -pair.delta  # what is there is a sum, not yet a checksum
+        longest = total_length
+        delta = pair.delta
+        if offload is not None:
+            delta = -delta  # what is there is a sum, not yet a checksum
+            if offload.segment_size:
+                longest = offload.longest(total_length, 20 + transport_header_length(protocol, start))
         if longest > self._settings.mtu or longest < min(total_length, _SMALL + 1):
             return None
         lease = pair.lease

@@ -23,6 +23,8 @@ GSO_ECN: Final = 0x80
 _CHECKSUM_LEFT: Final = 1
 
 _HEADER: Final = Struct("=BBHHHH")  # in the host's order, as a TUN device has it unless told otherwise
+_PROTOCOLS: Final = {offset: protocol for protocol, offset in protocols.CHECKSUM_AT.items()}
+_FRAGMENTED: Final = ipv4_header.MORE_FRAGMENTS >> 8 | ipv4_header.OFFSET >> 8
 _TO_IPV4: Final = {0: 0, GSO_TCP6: GSO_TCP4, GSO_UDP: GSO_UDP}
 _TO_IPV6: Final = {0: 0, GSO_TCP4: GSO_TCP6, GSO_UDP: GSO_UDP}
 
@@ -37,6 +39,7 @@ class Offload:
     """
 
     __slots__ = (
+        "_protocol",
         "as_ipv4",
         "as_ipv6",
         "checksum_left",
@@ -53,6 +56,7 @@ class Offload:
         self.checksum_offset: int = offset
         self.gso_type = gso_type & ~GSO_ECN
         self.segment_size: int = segment_size if self.gso_type else 0
+        self._protocol = _PROTOCOLS.get(offset) if self.checksum_left else None
         ecn = gso_type & GSO_ECN
 
         def written(types: dict[int, int], new_start: int) -> bytes:
@@ -73,15 +77,15 @@ class Offload:
 
         Fragments are not plain, nor is a tunnel whose inner packet is meant.
         """
-        if len(packet) < ipv4_header.LENGTH or not self.checksum_left:
+        if len(packet) < ipv4_header.LENGTH:
             return False
         if packet[0] >> 4 == 6:
-            protocol, start = packet[6], ipv6_header.LENGTH
-        else:
-            protocol, start = packet[9], (packet[0] & 0x0F) * 4
-            if int.from_bytes(packet[6:8], "big") & (ipv4_header.MORE_FRAGMENTS | ipv4_header.OFFSET):
-                return False
-        return start == self.checksum_start and protocols.CHECKSUM_AT.get(protocol) == self.checksum_offset
+            return packet[6] == self._protocol and self.checksum_start == ipv6_header.LENGTH
+        return (
+            packet[9] == self._protocol
+            and self.checksum_start == (packet[0] & 0x0F) * 4
+            and not (packet[6] & _FRAGMENTED or packet[7])
+        )
 
     def longest(self, total_length: int, headers: int) -> int:
         """Return the length of the longest packet on a link: `headers` octets of headers and a segment's data."""

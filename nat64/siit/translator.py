@@ -89,9 +89,10 @@ class Translator:
         Returns what is left to do for each packet to send, as the header before it, and these. The packet goes on whole
         where it can, and else as what it stands for. `packet` must be writable, and may be changed.
         """
-        whole = self._translate_whole(packet, offload, now)
-        if whole is not None:
-            return whole
+        if offload.is_plain(packet):
+            whole = self._translate_whole(packet, offload, now)
+            if whole is not None:
+                return whole
         try:
             ready = tuple(ready_packets(packet, offload))
         except Discard as discard:
@@ -114,9 +115,7 @@ class Translator:
     def _translate_whole(
         self, packet: memoryview, offload: Offload, now: float
     ) -> tuple[bytes, Packets] | None:
-        """Translate a packet with its offload, or None where that is for each of its parts to say."""
-        if not offload.is_plain(packet):
-            return None
+        """Translate a plain packet with its offload, or None where that is for each of its parts to say."""
         from_ipv6 = packet[0] >> 4 == 6
         direction = self._to_ipv4 if from_ipv6 else self._to_ipv6
         try:

@@ -80,6 +80,10 @@ def _ipv6_packets() -> Iterator[tuple[str, Packet | bytes]]:
     yield "v6-echo-reply", ip / ICMPv6EchoReply(id=1, seq=2, data=b"ping")
     yield "v6-sctp", IPv6(src=str(HOST), dst=SERVER6, nh=132) / Raw(bytes(range(32)))
     yield "v6-big", ip / UDP(sport=1, dport=2) / bytes(1440)
+    yield "v6-as-large-as-may-be-fragmented", ip / UDP(sport=1, dport=2) / bytes(1260 - 28)
+    yield "v6-too-large-to-be-fragmented", ip / UDP(sport=1, dport=2) / bytes(1261 - 28)
+    over4 = raw(IP(src=str(LEASED), dst=SERVER4) / UDP(sport=1, dport=2) / bytes(2))
+    yield "v6-udp-whose-sum-is-nothing", ip / UDP(sport=1, dport=2) / over4[26:28]
     yield "v6-hops-end", IPv6(src=str(HOST), dst=SERVER6, hlim=1) / udp
     headers = {
         "hop": IPv6ExtHdrHopByHop(options=PadN(optdata=bytes(4))),
@@ -197,6 +201,7 @@ def _errors() -> Iterator[tuple[str, Packet | bytes]]:
         yield f"v6-error-{kind}-{code}", _error6(kind, code, rest, came6)
     for name, inner in {"echo": inner_echo6, "fragment": inner_fragment6, "options": inner_options6}.items():
         yield f"v6-error-about-{name}", _error6(3, 0, 0, inner)
+    yield "v6-error-about-the-longest", _error6(3, 0, 0, came6[:4] + b"\xff\xff" + came6[6:])
     yield "v6-error-about-error", _error6(3, 0, 0, _error6(1, 4, 0, came6))
     yield "v6-error-cut", _error6(1, 4, 0, came6[:48])
     yield (
@@ -210,6 +215,15 @@ def _errors() -> Iterator[tuple[str, Packet | bytes]]:
     yield (
         "v6-error-from-a-router",
         raw(IPv6(src="3fff:77::1", dst=SERVER6, nh=58)) + _error6(1, 4, 0, came6)[40:],
+    )
+    routed = IPv6ExtHdrRouting(segleft=1, addresses=[SERVER6], nh=58)
+    error = _error6(1, 4, 0, came6)
+    yield "v6-error-segments-left", raw(IPv6(src=str(HOST), dst=SERVER6) / routed / Raw(error[40:]))
+    route = IPOption_LSRR(pointer=4, routers=["192.0.2.1"])
+    error4 = _error4(3, 3, 0, sent4)
+    yield (
+        "v4-error-source-route",
+        raw(IP(src=SERVER4, dst=str(LEASED), options=[route], proto=1) / Raw(error4[20:])),
     )
     yield "v6-error-damaged", _error6(1, 4, 0, came6)[:-1] + b"\xff"
     yield "v6-error-rfc4884", _error6(3, 0, 16 << 24, came6.ljust(128, b"\0") + _EXTENSIONS)

@@ -305,6 +305,9 @@ class UnderTest:
             assert (out.source, out.destination) == (arrived.destination, arrived.source)
             assert wire.checksum_is_right(out) == wire.checksum_is_right(arrived)
             return
+        assert arrived.source not in {self.settings.ipv4_addr, self.settings.ipv6_addr}, (
+            "from its own address"
+        )
         assert out.version == 10 - arrived.version
         assert out.hops == arrived.hops - 1
         asked = self.settings.tos_to_ipv4 if out.version == 4 else self.settings.tos_to_ipv6

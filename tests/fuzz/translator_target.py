@@ -17,6 +17,7 @@ from nat64.addressing.host_limit import HostsPerPrefix
 from nat64.addressing.pool import DynamicPool
 from nat64.addressing.prefix import Pref64
 from nat64.addressing.prefix_map import PrefixMap
+from nat64.addressing.router_pool import RouterPool
 from nat64.siit import counters
 from nat64.siit.settings import Settings, UdpZeroChecksum
 from nat64.siit.translator import Translator
@@ -45,6 +46,7 @@ MODES: Final = tuple(UdpZeroChecksum)
 OWN4: Final = IPv4Address("192.168.240.1")
 OWN6: Final = IPv6Address("3fff:64::1")
 POOL: Final = IPv4Network("192.168.240.0/28")
+ROUTERS: Final = RouterPool(IPv4Network("198.18.0.0/28"))
 HOST: Final = IPv6Address("3fff:1::5")
 LEASED: Final = IPv4Address("192.168.240.10")
 MAPS: Final = Eamt(
@@ -175,6 +177,8 @@ class UnderTest:
             error_burst=6.0,
             tos_to_ipv4=TOS if flags & 16 else None,
             tos_to_ipv6=0 if flags & 16 else None,
+            rfc6791_pool=ROUTERS if flags & 128 else None,
+            rfc5837=bool(flags & 128),
             pairs_kept=4,
         )
         self.seen: list[str] = []
@@ -197,14 +201,18 @@ class UnderTest:
         """Send one record's packet, and once more, which takes the short way for a known pair."""
         self.now += record.seconds * record.seconds  # up to 18 hours: leases sleep, and wake up
         packet = self._prepared(record)
-        leases = self.pool and self.pool.revision
+        hosts = self._hosts()
         first = self.send(packet)
-        changed = leases != (self.pool and self.pool.revision)  # its destination may be a host by now
+        changed = hosts != self._hosts()  # its destination may be a host by now
         again = self.send(packet)
         if not changed and not any(self._is_own(sent) for sent in (*first, *again)):
             assert [_unidentified(sent) for sent in first] == [_unidentified(sent) for sent in again]
         if first:
             self.last = first[-1]
+
+    def _hosts(self) -> set[bytes]:
+        """Return the hosts that have an active lease."""
+        return {lease.host for lease in self.pool or () if lease.is_active(self.now)}
 
     def _prepared(self, record: Record) -> bytes:
         packet = bytearray(record.packet)
@@ -244,7 +252,7 @@ class UnderTest:
         grown = {name: after[name] - before[name] for name, _ in after.items() ^ before.items()}
         self._check_counters(grown, sent)
         for one in sent:
-            self._check_well_formed(one)
+            self._check_well_formed(one, turned_back=counters.HAIRPINNED in grown)
         try:
             arrived = wire.read(packet)
         except wire.Malformed:
@@ -278,7 +286,7 @@ class UnderTest:
         about_errors = {counters.ERROR_SENT, counters.ERROR_RATE_LIMITED, counters.ERROR_UNANSWERABLE}
         assert len(about_errors & grown.keys()) <= len(ended)
 
-    def _check_well_formed(self, packet: bytes) -> None:
+    def _check_well_formed(self, packet: bytes, *, turned_back: bool) -> None:
         one = wire.read(packet)
         assert not wire.is_illegal(one.destination), "sent to an address that must not be sent to"
         assert not wire.is_illegal(one.source), "sent from an address that cannot be answered"
@@ -297,8 +305,9 @@ class UnderTest:
             if packet[6] == wire.FRAGMENT:
                 assert packet[41] == 0, "reserved octet of the fragment header"
                 assert not packet[43] & 6, "reserved bits of the fragment header"
-                assert packet[44:46] == b"\0\0", "identification beyond 16 bits"
-                assert one.is_fragment, "a fragment header without fragmentation"
+                if not turned_back:  # what never was IPv4 keeps what IPv4 has not
+                    assert packet[44:46] == b"\0\0", "identification beyond 16 bits"
+                    assert one.is_fragment, "a fragment header without fragmentation"
             else:
                 assert packet[6] not in wire.SKIPPED
         if one.is_fragment:

@@ -32,9 +32,9 @@ _ERRORS: Final = frozenset(
 def packet(header: IPv6Header, start: bytes, payload: memoryview, addresses: bytes, mtu: int) -> Packets:
     """Return the packet with other addresses; `start` is its payload's changed beginning. Raises `Reject`.
 
-    Extension headers other than the fragment header are left out, as by a translation.
+    Extension headers are left out, as by a translation; a fragment keeps its fragment header.
     """
-    fragment = header.fragment
+    fragment = header.fragment if header.fragment is not None and header.fragment.is_part else None
     length = header.payload_length + (ipv6_header.FRAGMENT_LENGTH if fragment is not None else 0)
     if ipv6_header.LENGTH + length > mtu:
         raise Reject(counters.TOO_BIG, icmp_tables.V6_TOO_BIG, 0, mtu)

@@ -250,8 +250,9 @@ def test_fragments_turn_back_each_by_itself(gateway: Gateway) -> None:
 
 def test_extension_headers_are_left_out_as_by_a_translation(gateway: Gateway) -> None:
     udp = UDP(sport=1000, dport=2000) / b"payload"
-    sent = gateway.send_one(IPv6(src=HOST, dst=OTHER_SEEN) / IPv6ExtHdrHopByHop() / IPv6ExtHdrDestOpt() / udp)
-    assert sent == raw(IPv6(src=HOST_SEEN, dst=OTHER_HOST, hlim=63) / udp)
+    for headers in (IPv6ExtHdrHopByHop() / IPv6ExtHdrDestOpt(), IPv6ExtHdrFragment(id=7)):
+        sent = gateway.send_one(IPv6(src=HOST, dst=OTHER_SEEN) / headers / udp)
+        assert sent == raw(IPv6(src=HOST_SEEN, dst=OTHER_HOST, hlim=63) / udp)
 
 
 def test_what_cannot_be_translated_does_not_turn_back(gateway: Gateway) -> None:

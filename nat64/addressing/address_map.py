@@ -57,11 +57,14 @@ class AddressMap:
     def __init__(self, prefixes: Sequence[PrefixMap], hairpin: Hairpin = Hairpin.INTRINSIC) -> None:
         self.prefixes = tuple(prefixes)
         self.hairpin = hairpin
+        # What each new pair of addresses goes through holds only what there is.
+        self._mapped = tuple((of.eamt, of) for of in self.prefixes if len(of.eamt))
+        self._pooled = tuple((of.pool, of) for of in self.prefixes if of.pool is not None)
 
     @property
     def pools(self) -> tuple[DynamicPool, ...]:
         """The pools, in the order of their prefixes."""
-        return tuple(of.pool for of in self.prefixes if of.pool is not None)
+        return tuple(pool for pool, _ in self._pooled)
 
     def mark_used(self, ipv4: bytes, now: float) -> None:
         """Take note that the active lease of `ipv4`, if there is one, was used `now`. Never raises."""
@@ -77,8 +80,8 @@ class AddressMap:
         if not may_translate_ipv6(ipv6):
             raise UnmappableError(Unmappable.NEVER_TRANSLATED)
         longest: tuple[Eam, PrefixMap] | None = None
-        for of in self.prefixes:
-            eam = of.eamt.find_ipv6(ipv6)
+        for eamt, of in self._mapped:
+            eam = eamt.find_ipv6(ipv6)
             if eam is not None and (longest is None or eam.ipv6.prefixlen > longest[0].ipv6.prefixlen):
                 longest = eam, of
         if longest is not None:
@@ -87,8 +90,8 @@ class AddressMap:
             ipv4 = of.extract(ipv6)
             if ipv4 is not None:
                 return Counterpart(ipv4, of, is_embedded=True)
-        for of in self.prefixes:
-            lease = of.lease_of(ipv6)
+        for pool, of in self._pooled:
+            lease = pool.of_host(ipv6, of.prefix)
             if lease is not None:
                 return Counterpart(lease.address, of, lease)
         raise UnmappableError(Unmappable.NO_MAPPING)
@@ -116,13 +119,17 @@ class AddressMap:
         if self.hairpin is not Hairpin.INTRINSIC or not far.is_embedded:
             return None
         try:
-            return self._find_ipv6(far.address, now)
+            return self._lookup_ipv6(far.address, now)
         except UnmappableError:
             return None
 
     def may_turn_back(self, ipv4: bytes) -> bool:
         """Whether packets to `ipv4` that do not turn back now may do so later. Never raises."""
-        return self.hairpin is Hairpin.INTRINSIC and any(pool.contains(ipv4) for pool in self.pools)
+        if self.hairpin is Hairpin.INTRINSIC:
+            for pool, _ in self._pooled:
+                if pool.contains(ipv4):
+                    return True
+        return False
 
     def _fixed_ipv4(self, ipv6: bytes, of: PrefixMap) -> bytes | None:
         """Return the IPv4 address that a map of `of` or any prefix gives for `ipv6`, if any."""
@@ -165,16 +172,20 @@ class AddressMap:
         """Return what a map or an active lease gives for `ipv4`, None for an address that has its place in a prefix."""
         if not may_translate_ipv4(ipv4):
             raise UnmappableError(Unmappable.NEVER_TRANSLATED)
+        return self._lookup_ipv6(ipv4, now)
+
+    def _lookup_ipv6(self, ipv4: bytes, now: float) -> Counterpart | None:
+        """Do the same for an address that may be translated."""
         longest: tuple[Eam, PrefixMap] | None = None
-        for of in self.prefixes:
-            eam = of.eamt.find_ipv4(ipv4)
+        for eamt, of in self._mapped:
+            eam = eamt.find_ipv4(ipv4)
             if eam is not None and (longest is None or eam.ipv4.prefixlen > longest[0].ipv4.prefixlen):
                 longest = eam, of
         if longest is not None:
             return Counterpart(longest[0].to_ipv6(ipv4), longest[1])
-        for of in self.prefixes:
-            if of.pool is not None and of.pool.contains(ipv4):
-                lease = of.pool.of_address(ipv4, now)
+        for pool, of in self._pooled:
+            if pool.contains(ipv4):
+                lease = pool.of_address(ipv4, now)
                 if lease is None:
                     raise UnmappableError(Unmappable.NO_MAPPING)
                 return Counterpart(lease.host, of, lease)

@@ -195,8 +195,8 @@ class IPv6ToIPv4:
                 raise Reject(
                     counters.ROUTER_POOL, icmp_tables.V6_UNREACHABLE, icmp_tables.V6_ADDRESS_UNREACHABLE
                 )
-            back = self._map.turned_back(far, now)
             source, lease = self._map.near_to_ipv4(header.source, far.of, now)
+            back = self._map.turned_back(far, now)
             translated = source + far.address if back is None else back.of.embed(source) + back.address
         except UnmappableError as error:
             if error.reason is Unmappable.NEVER_TRANSLATED:

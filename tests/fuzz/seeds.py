@@ -6,6 +6,7 @@ hold.
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,14 +38,17 @@ from scapy.utils import checksum
 
 from tests.fuzz import translator_target
 from tests.fuzz.translator_target import (
+    ADDRESSES4,
     FIX_ADDRESSES,
     FIX_CHECKSUM,
     FIX_LENGTHS,
     HOST,
+    HOSTS6,
     LEASED,
     OWN4,
     OWN6,
     SEND_BACK,
+    UNFINISHED,
     Record,
 )
 
@@ -55,6 +59,9 @@ if TYPE_CHECKING:
 
 DIRECTORY: Final = Path(__file__).parent / "corpus"
 SERVER4: Final = "203.0.113.80"
+MAPPED4: Final = IPv4Address("192.0.2.9").packed
+MAPPED6: Final = IPv6Address("3fff:9::9").packed
+ROUTER4: Final = IPv4Address("192.168.241.3").packed
 SERVER6: Final = "2001:db8:64:ff9b::cb00:7150"
 _PREFIX: Final = 1  # 2001:db8:64:ff9b::/96 in translator_target.PREFIXES
 _ALL_FIXES: Final = FIX_LENGTHS | FIX_ADDRESSES | FIX_CHECKSUM
@@ -80,6 +87,10 @@ def _ipv6_packets() -> Iterator[tuple[str, Packet | bytes]]:
     yield "v6-echo-reply", ip / ICMPv6EchoReply(id=1, seq=2, data=b"ping")
     yield "v6-sctp", IPv6(src=str(HOST), dst=SERVER6, nh=132) / Raw(bytes(range(32)))
     yield "v6-big", ip / UDP(sport=1, dport=2) / bytes(1440)
+    yield "v6-as-large-as-may-be-fragmented", ip / UDP(sport=1, dport=2) / bytes(1260 - 28)
+    yield "v6-too-large-to-be-fragmented", ip / UDP(sport=1, dport=2) / bytes(1261 - 28)
+    over4 = raw(IP(src=str(LEASED), dst=SERVER4) / UDP(sport=1, dport=2) / bytes(2))
+    yield "v6-udp-whose-sum-is-nothing", ip / UDP(sport=1, dport=2) / over4[26:28]
     yield "v6-hops-end", IPv6(src=str(HOST), dst=SERVER6, hlim=1) / udp
     headers = {
         "hop": IPv6ExtHdrHopByHop(options=PadN(optdata=bytes(4))),
@@ -197,6 +208,7 @@ def _errors() -> Iterator[tuple[str, Packet | bytes]]:
         yield f"v6-error-{kind}-{code}", _error6(kind, code, rest, came6)
     for name, inner in {"echo": inner_echo6, "fragment": inner_fragment6, "options": inner_options6}.items():
         yield f"v6-error-about-{name}", _error6(3, 0, 0, inner)
+    yield "v6-error-about-the-longest", _error6(3, 0, 0, came6[:4] + b"\xff\xff" + came6[6:])
     yield "v6-error-about-error", _error6(3, 0, 0, _error6(1, 4, 0, came6))
     yield "v6-error-cut", _error6(1, 4, 0, came6[:48])
     yield (
@@ -211,6 +223,15 @@ def _errors() -> Iterator[tuple[str, Packet | bytes]]:
         "v6-error-from-a-router",
         raw(IPv6(src="3fff:77::1", dst=SERVER6, nh=58)) + _error6(1, 4, 0, came6)[40:],
     )
+    routed = IPv6ExtHdrRouting(segleft=1, addresses=[SERVER6], nh=58)
+    error = _error6(1, 4, 0, came6)
+    yield "v6-error-segments-left", raw(IPv6(src=str(HOST), dst=SERVER6) / routed / Raw(error[40:]))
+    route = IPOption_LSRR(pointer=4, routers=["192.0.2.1"])
+    error4 = _error4(3, 3, 0, sent4)
+    yield (
+        "v4-error-source-route",
+        raw(IP(src=SERVER4, dst=str(LEASED), options=[route], proto=1) / Raw(error4[20:])),
+    )
     yield "v6-error-damaged", _error6(1, 4, 0, came6)[:-1] + b"\xff"
     yield "v6-error-rfc4884", _error6(3, 0, 16 << 24, came6.ljust(128, b"\0") + _EXTENSIONS)
 
@@ -221,9 +242,14 @@ def _error4(kind: int, code: int, rest: int, inner: bytes) -> bytes:
     return raw(IP(src="198.51.100.7", dst=str(LEASED), proto=1) / Raw(summed))
 
 
-def _error6(kind: int, code: int, rest: int, inner: bytes) -> bytes:
+def _in_prefix(address: IPv4Address) -> str:
+    return f"2001:db8:64:ff9b::{address}"
+
+
+def _error6(kind: int, code: int, rest: int, inner: bytes, header: Packet | None = None) -> bytes:
     body = rest.to_bytes(4, "big") + inner
-    return raw(IPv6(src=str(HOST), dst=SERVER6) / ICMPv6Unknown(type=kind, code=code, msgbody=body))
+    ip = header or IPv6(src=str(HOST), dst=SERVER6)
+    return raw(ip / ICMPv6Unknown(type=kind, code=code, msgbody=body))
 
 
 def translator_inputs() -> Iterator[tuple[str, bytes]]:
@@ -274,6 +300,9 @@ def translator_inputs() -> Iterator[tuple[str, bytes]]:
             f"tos-{name}",
             translator_target.encode((_PREFIX, 0, 0, 0, 16), [Record(0, 0, 0, by_name[name])]),
         )
+    yield from _unfinished_inputs(by_name)
+    yield from _hairpin_inputs(by_name)
+    yield from _router_inputs(by_name)
     hosts = [Record(_ALL_FIXES, 0, host << 4, by_name["v6-udp"]) for host in (0, 2, 3, 4, 5, 6)]
     yield "hosts", translator_target.encode(plain, hosts)
     yield "hosts-limited", translator_target.encode((_PREFIX, 0, 0, 0, 2), hosts)
@@ -300,6 +329,45 @@ def translator_inputs() -> Iterator[tuple[str, bytes]]:
     yield "a-lease-that-sleeps", translator_target.encode(plain, [hosts[0], sleeping, hosts[0], sleeping])
 
 
+def _unfinished_inputs(by_name: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
+    plain = (_PREFIX, 0, 0, 0, 0)
+    for name in ("v6-udp", "v6-tcp", "v6-big", "v4-udp", "v4-tcp", "v4-big", "v4-big-fragmentable"):
+        for eighths in (0, 13, 150):  # of the octets of a segment's data, but for one
+            yield (
+                f"unfinished-{eighths}-{name}",
+                translator_target.encode(plain, [Record(UNFINISHED, 0, eighths, by_name[name])]),
+            )
+
+
+def _hairpin_inputs(by_name: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
+    far, mapped = ADDRESSES4.index(MAPPED4), HOSTS6.index(MAPPED6)
+    for hairpin in range(len(translator_target.HAIRPINS)):
+        turning = Record(_ALL_FIXES, 0, far, by_name["v6-udp"])
+        answering = Record(_ALL_FIXES, 0, mapped << 4 | 1, by_name["v6-echo"])
+        about = raw(
+            IPv6(src=_in_prefix(LEASED), dst=str(IPv6Address(MAPPED6))) / UDP(sport=1, dport=2) / b"x"
+        )
+        error = _error6(1, 4, 0, about, IPv6(src=str(IPv6Address(MAPPED6)), dst=_in_prefix(LEASED)))
+        yield (
+            f"hairpin-{hairpin}",
+            translator_target.encode(
+                (_PREFIX, 0, 0, 0, hairpin << 5),
+                [turning, Record(SEND_BACK, 1, 0, b""), answering, Record(0, 0, 0, error)],
+            ),
+        )
+
+
+def _router_inputs(by_name: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
+    for name in ("v6-error-from-a-router", "v6-error-rfc4884", "v4-error-rfc4884"):
+        yield (
+            f"routers-{name}",
+            translator_target.encode((_PREFIX, 0, 0, 0, 128), [Record(0, 0, 0, by_name[name])]),
+        )
+    nobody4 = Record(_ALL_FIXES, 0, ADDRESSES4.index(ROUTER4), by_name["v6-udp"])
+    nobody6 = Record(_ALL_FIXES, 0, ADDRESSES4.index(ROUTER4), by_name["v4-udp"])
+    yield "routers-are-nobody", translator_target.encode((_PREFIX, 0, 0, 0, 128), [nobody4, nobody6])
+
+
 _TAYGA: Final = """\
 tun-device nat64
 ipv4-addr 192.168.240.1
@@ -315,6 +383,14 @@ wkpf-strict no
 udp-cksum-mode calc
 offlink-mtu 1400
 tos 0x20 copy
+offload no
+hairpin simple
+icmp-rate 500 burst 50
+rfc6791-pool 203.0.113.0/28
+rfc5837 yes
+prefix 2001:db8:65::/96 pool 192.168.224.0/20
+map 192.0.2.9 2001:db8:64:1::9/64
+map 192.0.2.10 2001:db8:64:1::7 prefix 2001:db8:65::/96
 log drop reject icmp self dyn
 workers 4
 strict-frag-hdr on # retired

@@ -17,10 +17,11 @@ from nat64.addressing.host_limit import HostsPerPrefix
 from nat64.addressing.pool import DynamicPool
 from nat64.addressing.prefix import Pref64
 from nat64.addressing.prefix_map import PrefixMap
-from nat64.siit import counters
+from nat64.addressing.router_pool import RouterPool
+from nat64.siit import counters, offload
 from nat64.siit.settings import Settings, UdpZeroChecksum
 from nat64.siit.translator import Translator
-from tests.fuzz import wire
+from tests.fuzz import device, wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,6 +56,7 @@ MAPS: Final = Eamt(
         ("198.51.100.64/26", "3fff:b::/122"),
     )
 )
+ROUTERS: Final = RouterPool(IPv4Network("192.168.241.0/29"))
 NO_MAPS: Final = Eamt()
 OTHER_PREFIX: Final = Pref64(IPv6Network("3fff:64:ff9b::/96"))
 OTHER_MAPS: Final = Eamt([Eam(IPv4Network("203.0.113.0/28"), IPv6Network("3fff:c::/64"))])
@@ -76,6 +78,7 @@ ADDRESSES4: Final = tuple(
         "10.0.0.1",
         "8.8.8.8",
         "203.0.113.5",
+        "192.168.241.3",
     )
 )
 HOSTS6: Final = tuple(
@@ -101,6 +104,9 @@ FIX_ADDRESSES: Final = 2
 FIX_CHECKSUM: Final = 4
 SEND_BACK: Final = 8
 """In place of the record's packet, the last one that was sent comes back: its addresses change places."""
+
+UNFINISHED: Final = 16
+"""The packet is handed over a third time, as a device does: its checksum to be finished, and standing for segments."""
 
 MOST_RECORDS: Final = 24
 HEAD: Final = struct.Struct("!BBBBB")
@@ -175,6 +181,8 @@ class UnderTest:
             error_burst=6.0,
             tos_to_ipv4=TOS if flags & 16 else None,
             tos_to_ipv6=0 if flags & 16 else None,
+            rfc6791_pool=ROUTERS if flags & 128 else None,
+            rfc5837=bool(flags & 128),
             pairs_kept=4,
         )
         self.seen: list[str] = []
@@ -203,8 +211,34 @@ class UnderTest:
         again = self.send(packet)
         if not changed and not any(self._is_own(sent) for sent in (*first, *again)):
             assert [_unidentified(sent) for sent in first] == [_unidentified(sent) for sent in again]
+        if record.fixes & UNFINISHED:
+            self._hand_over_unfinished(packet, 1 + record.addresses * 8)
         if first:
             self.last = first[-1]
+
+    def _hand_over_unfinished(self, packet: bytes, segment_size: int) -> None:
+        """Hand the packet over with work left to do, and compare what a device would then send."""
+        header = device.unfinished_header(packet, segment_size)
+        if header is None:
+            return
+        as_ready = [b"".join(parts) for parts in self.translator.receive(memoryview(packet), self.now)]
+        for before in (header, header._replace(gso_type=0, segment_size=0)):
+            handed = memoryview(device.unfinished(packet))
+            left = offload.parse(before.packed())
+            after, packets = self.translator.receive_offloaded(handed, left, self.now)
+            sent = [b"".join(parts) for parts in packets]
+            if any(self._is_own(one) for one in (*as_ready, *sent)):
+                continue
+            on_link = [ready for one in sent for ready in device.finished(one, after)]
+            for one in on_link:
+                self._check_well_formed(one)
+                assert wire.checksum_is_right(wire.read(one)) is not False, (
+                    "a device would send a wrong checksum"
+                )
+            if not before.gso_type:
+                assert [_unidentified(one) for one in on_link] == [_unidentified(one) for one in as_ready]
+            elif on_link and as_ready:
+                assert device.data(on_link) == device.data(as_ready), "the segments are not the packet"
 
     def _prepared(self, record: Record) -> bytes:
         packet = bytearray(record.packet)
@@ -322,6 +356,9 @@ class UnderTest:
             assert (out.source, out.destination) == (arrived.destination, arrived.source)
             assert wire.checksum_is_right(out) == wire.checksum_is_right(arrived)
             return
+        assert arrived.source not in {self.settings.ipv4_addr, self.settings.ipv6_addr}, (
+            "from its own address"
+        )
         turned_back = counters.HAIRPINNED in grown or counters.ERROR_HAIRPINNED in grown
         assert out.version == (6 if turned_back else 10 - arrived.version)
         assert out.hops == arrived.hops - 1

@@ -316,6 +316,7 @@ def translator_inputs() -> Iterator[tuple[str, bytes]]:
         "private-through-the-well-known-prefix",
         translator_target.encode((0, 0, 0, 0, 0), [Record(_ALL_FIXES, 0, 9, by_name["v6-udp"])]),
     )
+    yield from _turned_back(by_name)
     nobody = Record(_ALL_FIXES, 0, 0x70, by_name["v6-udp"])
     crowd = [
         Record(
@@ -366,6 +367,19 @@ def _router_inputs(by_name: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
     nobody4 = Record(_ALL_FIXES, 0, ADDRESSES4.index(ROUTER4), by_name["v6-udp"])
     nobody6 = Record(_ALL_FIXES, 0, ADDRESSES4.index(ROUTER4), by_name["v4-udp"])
     yield "routers-are-nobody", translator_target.encode((_PREFIX, 0, 0, 0, 128), [nobody4, nobody6])
+
+
+def _turned_back(by_name: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
+    """Give what a host sends to its own IPv4 address, and its error about what came of it."""
+    plain = (_PREFIX, 0, 0, 0, 0)
+    seen = "2001:db8:64:ff9b::192.168.240.10"
+    for name in ("v6-udp", "v6-echo", "v6-first-fragment"):
+        sent = Record(_ALL_FIXES, 0, translator_target.ADDRESSES4.index(LEASED.packed), by_name[name])
+        yield f"turned-back-{name}", translator_target.encode(plain, [sent])
+    came = raw(IPv6(src=seen, dst=str(HOST), hlim=63) / UDP(sport=1000, dport=2000) / b"turned back")
+    body = bytes(4) + came
+    error = raw(IPv6(src=str(HOST), dst=seen) / ICMPv6Unknown(type=1, code=4, msgbody=body))
+    yield "turned-back-error", translator_target.encode(plain, [Record(0, 0, 0, error)])
 
 
 _TAYGA: Final = """\

@@ -119,6 +119,8 @@ class IPv4ToIPv6:
         """
         header = ipv4_header.parse(packet)
         payload = packet[header.length : header.total_length]
+        if header.protocol in protocols.NOT_FROM_IPV4:
+            raise Discard(counters.PROTOCOL)
         is_error = header.protocol == protocols.ICMP and _is_icmp_error(header, payload)
         self._check_addresses(header, is_error=is_error)
         options = packet[ipv4_header.LENGTH : header.length]
@@ -126,8 +128,6 @@ class IPv4ToIPv6:
             raise Reject(counters.SOURCE_ROUTE, icmp_tables.UNREACHABLE, icmp_tables.SOURCE_ROUTE_FAILED)
         if is_error:
             return self._translate_error(header, payload, now)
-        if header.protocol in protocols.NOT_FROM_IPV4:
-            raise Discard(counters.PROTOCOL)
         if header.ttl < 2:
             raise Reject(counters.HOP_LIMIT, icmp_tables.TIME_EXCEEDED, 0)
         pair = self._pair(header, now)

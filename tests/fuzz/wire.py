@@ -154,7 +154,9 @@ def is_icmp_error(wire: Wire) -> bool:
     if wire.offset or not wire.payload:
         return False
     kind = wire.payload[0]
-    return (wire.protocol == ICMP and kind in {3, 4, 5, 11, 12}) or (wire.protocol == ICMPV6 and kind < 128)
+    if wire.version == 4:
+        return wire.protocol == ICMP and kind in {3, 4, 5, 11, 12}
+    return wire.protocol == ICMPV6 and kind < 128
 
 
 def is_illegal(address: bytes) -> bool:

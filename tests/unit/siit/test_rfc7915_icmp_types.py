@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from scapy.compat import raw
-from scapy.layers.inet import ICMP, IP, UDP
+from scapy.layers.inet import ICMP, IP, UDP, IPOption_LSRR
 from scapy.layers.inet6 import ICMPv6EchoRequest, ICMPv6Unknown, IPv6
 from scapy.packet import Raw
 
@@ -47,6 +47,8 @@ def test_rfc7915_5_2_a_message_that_ends_early_makes_no_lease(gateway: Gateway) 
 def test_rfc7915_4_2_igmp_is_dropped_in_silence(gateway: Gateway) -> None:
     for ttl in (1, 64):
         gateway.drop(IP(src=SERVER4, dst=LEASED, proto=2, ttl=ttl) / Raw(bytes(8)), counters.PROTOCOL)
+    route = IPOption_LSRR(pointer=4, routers=["192.0.2.1"])
+    gateway.drop(IP(src=SERVER4, dst=LEASED, proto=2, options=[route]) / Raw(bytes(8)), counters.PROTOCOL)
 
 
 @pytest.mark.parametrize("code", [0, 1, 255])

@@ -16,7 +16,7 @@ from nat64.process.errors import ProcessError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nat64.config.tayga import NatConfig
+    from nat64.config.nat_config import NatConfig
 
 DEFAULT_CONFIG: Final = Path("/etc/nat64/nat64.conf")
 MISTAKE: Final = 2

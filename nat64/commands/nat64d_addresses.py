@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from nat64.addressing.lease import Lease
     from nat64.addressing.prefix import Pref64
-    from nat64.config.tayga import NatConfig
+    from nat64.config.nat_config import NatConfig
     from nat64.device.lease_file import LeaseFile
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from nat64.config import tayga
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nat64.config.tayga import NatConfig
+    from nat64.config.nat_config import NatConfig
 
 
 def read_config(path: Path, name: str | None = None) -> NatConfig:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from nat64 import __version__
 from nat64.commands import nat64d_addresses, nat64d_answers
 from nat64.commands.nat64d_config import read_config, unreadable
-from nat64.config import tayga
+from nat64.config import nat_config
 from nat64.config.grammar import ConfigError
 from nat64.control.protocol import CommandFailed
 from nat64.control.server import serve
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from nat64.addressing.eamt import Eamt
     from nat64.addressing.pool import DynamicPool
-    from nat64.config.tayga import NatConfig
+    from nat64.config.nat_config import NatConfig
     from nat64.control.server import ControlServer
 
 log = logging.getLogger(__name__)
@@ -291,7 +291,7 @@ class Nat64d:
         except OSError as error:
             problem = f"cannot make the control socket {path}: {error.strerror or error}"
             remedy = "create its directory, or set control-socket"
-            if path != tayga.DEFAULT_CONTROL_SOCKET:
+            if path != nat_config.DEFAULT_CONTROL_SOCKET:
                 raise ProcessError(f"{problem}; {remedy}") from None
             log.warning("%s; %s", problem, remedy)
 

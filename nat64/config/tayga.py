@@ -2,8 +2,8 @@
 
 A file is read into one frozen `NatConfig`; every mistake of the file is told at once. What TAYGA accepts means the
 same here. Accepted beyond TAYGA: the directives that docs/nat64.conf.md calls ours, several prefixes with a pool each
-and maps for one of them, maps whose networks contain one another (the longest match counts), maps whose IPv6 network is the
-larger one, and a `tun-ip` inside the pool, which is kept out of it. Refused beyond TAYGA: map networks with bits set
+and maps for one of them, maps whose networks contain one another (the longest match counts), maps whose IPv6 network
+is the larger one, and a `tun-ip` inside the pool, which is kept out of it. Refused beyond TAYGA: map networks with bits set
 after their length (TAYGA accepts them and then never matches), a map that covers the whole pool, and pools or maps in
 169.254.0.0/16.
 """
@@ -22,7 +22,6 @@ from nat64.config import icmp_words, tayga_words
 from nat64.config.grammar import (
     Directive,
     Findings,
-    Mistake,
     Place,
     Refused,
     directives,
@@ -31,82 +30,23 @@ from nat64.config.grammar import (
     read_ipv6,
     read_number,
 )
+from nat64.config.nat_config import DEFAULT_CONTROL_SOCKET, NatConfig
 from nat64.config.tayga_overlaps import Placed, refuse_overlaps, refuse_router_pool_overlaps
-from nat64.config.tayga_prefixes import GatheredPrefixes, PrefixConfig
+from nat64.config.tayga_prefixes import GatheredPrefixes
 from nat64.config.tayga_words import COPIED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from ipaddress import IPv4Address, IPv6Interface, IPv6Network
 
-    from nat64.addressing.eamt import Eam
-    from nat64.addressing.prefix import Pref64
     from nat64.addressing.router_pool import RouterPool
     from nat64.config.icmp_words import IcmpRate
     from nat64.config.tayga_words import Tos, UdpCksumMode
 
-DEFAULT_CONTROL_SOCKET: Final = Path("/run/nat64d/control.sock")
 _MOST_WORKERS: Final = 64
 
 # The documentation names these for later versions; a config that relies on them must not run as if they were not there.
 _LATER: Final = frozenset({"fast-path", "linger", "metrics-listen"})
-
-
-@dataclass(frozen=True, slots=True)
-class NatConfig:
-    """What nat64.conf says."""
-
-    tun_device: str
-    ipv4_addr: IPv4Address
-    ipv6_addr: IPv6Address
-    prefixes: tuple[PrefixConfig, ...] = (PrefixConfig(),)
-    """One or more, the first one first, which alone may lack its prefix."""
-    wkpf_strict: bool = True
-    hairpin: Hairpin = Hairpin.INTRINSIC
-    max_hosts_per_prefix: HostsPerPrefix | None = None
-    data_dir: Path | None = None
-    """Where `dynamic.map` is kept; None: leases end with the daemon."""
-    map_file: Path | None = None
-    log: frozenset[str] = frozenset()
-    """Which of `tayga_words.LOG_CATEGORIES` are logged."""
-    udp_cksum_mode: UdpCksumMode = "drop"
-    offlink_mtu: int = 1280
-    """Octets."""
-    offload: bool = True
-    """Whether packets come from the device as the kernel holds them, large and with checksums to finish."""
-    workers: int = 1
-    """Processes that translate, each from a queue of the device of its own."""
-    icmp_rate: IcmpRate = icmp_words.DEFAULT_RATE
-    rfc6791_pool: RouterPool | None = None
-    """Addresses for errors of IPv6 routers that have none; None: the own address."""
-    rfc5837: bool = False
-    """Whether errors with a replaced source tell it beside the packet."""
-    tos: Tos = COPIED
-    tun_up: bool = False
-    tun_ips: tuple[IPv4Interface | IPv6Interface, ...] = ()
-    tun_routes: tuple[IPv4Network | IPv6Network, ...] = ()
-    control_socket: Path | None = DEFAULT_CONTROL_SOCKET
-    warnings: tuple[Mistake, ...] = field(default=(), compare=False)
-
-    @property
-    def prefix(self) -> Pref64 | None:
-        """The first prefix."""
-        return self.prefixes[0].prefix
-
-    @property
-    def dynamic_pool(self) -> IPv4Network | None:
-        """The pool of the first prefix."""
-        return self.prefixes[0].pool
-
-    @property
-    def eams(self) -> tuple[Eam, ...]:
-        """All maps, by prefix; of each the `map` directives of the config, then those of the `map-file`."""
-        return tuple(eam for each in self.prefixes for eam in each.eams)
-
-    def reserved_in_pools(self) -> tuple[IPv4Network, ...]:
-        """Return what may not be leased from any pool: our own address, maps, the device's addresses."""
-        own = [self.ipv4_addr, *(tun_ip.ip for tun_ip in self.tun_ips if isinstance(tun_ip, IPv4Interface))]
-        return (*(IPv4Network(address) for address in own), *(eam.ipv4 for eam in self.eams))
 
 
 def read(path: Path, name: str | None = None, *, state_directory: str | None = None) -> NatConfig:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nat64.addressing.address_map import AddressMap
-    from nat64.config.tayga import NatConfig
+    from nat64.config.nat_config import NatConfig
 
 BASE = """\
 tun-device nat64

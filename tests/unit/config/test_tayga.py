@@ -20,7 +20,7 @@ from nat64.config.tayga_prefixes import PrefixConfig
 from nat64.config.tayga_words import Tos
 
 if TYPE_CHECKING:
-    from nat64.config.tayga import NatConfig
+    from nat64.config.nat_config import NatConfig
 
 LEAST = """\
 tun-device nat64

@@ -8,13 +8,14 @@ import statistics
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.gateway import SERVER4, SERVER6
 from tests.lab.namespaces import stop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from bench.gateway import BenchNetwork
     from tests.lab.namespaces import Namespace
@@ -98,18 +99,8 @@ def _iperf3(network: BenchNetwork, address: str, seconds: int, *options: str) ->
     server = network.server.popen(
         *("iperf3", "--server", "--one-off", "--bind", bind, "--forceflush"), stderr=subprocess.STDOUT
     )
-    try:
-        _wait_for_listener(server)
-        try:
-            completed = network.client.run(
-                *("iperf3", "--client", address, "--time", str(seconds), "--json", *options),
-                check=False,
-                timeout=seconds + _SPARE,
-            )
-        except subprocess.TimeoutExpired:
-            raise LoadFailedError("iperf3 did not end in time") from None
-    finally:
-        stop(server)
+    command = ("iperf3", "--client", address, "--time", str(seconds), "--json", *options)
+    completed = _ask(network, server, command, seconds)
     report = json.loads(completed.stdout or "{}")
     if completed.returncode or "error" in report:
         raise LoadFailedError(report.get("error") or completed.stderr.strip())
@@ -160,21 +151,23 @@ def _ping(network: BenchNetwork, address: str, seconds: int) -> float:
     return statistics.median(times) * 1e3
 
 
+def _ask(
+    network: BenchNetwork, server: subprocess.Popen[str], command: Sequence[str], seconds: int
+) -> subprocess.CompletedProcess[str]:
+    """Run the client's command once the server listens, and stop the server."""
+    try:
+        _wait_for_listener(server)
+        return network.client.run(*command, check=False, timeout=seconds + _SPARE)
+    except subprocess.TimeoutExpired:
+        raise LoadFailedError(f"{Path(command[0]).name} did not end in time") from None
+    finally:
+        stop(server)
+
+
 def _connections(network: BenchNetwork, address: str, seconds: int) -> float:
     """Return the connections made a second, each with an octet each way."""
     server = network.server.popen(sys.executable, "-c", _ACCEPT)
-    try:
-        _wait_for_listener(server)
-        try:
-            completed = network.client.run(
-                *(sys.executable, "-c", _CONNECT, address, str(seconds)),
-                check=False,
-                timeout=seconds + _SPARE,
-            )
-        except subprocess.TimeoutExpired:
-            raise LoadFailedError("the connections did not end in time") from None
-    finally:
-        stop(server)
+    completed = _ask(network, server, (sys.executable, "-c", _CONNECT, address, str(seconds)), seconds)
     if completed.returncode:
         raise LoadFailedError(completed.stderr.strip())
     return float(completed.stdout)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,14 +18,11 @@ from tests.lab.gateway_network import (
     SERVER,
     SERVER6,
     GatewayNetwork,
-    gateway_network,
 )
 from tests.lab.namespaces import wait_until
 from tests.lab.peers import UDP_ASK, UDP_ECHO, listen, transfer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.lab.namespaces import Namespace
 
 pytestmark = pytest.mark.lab
@@ -36,22 +31,6 @@ MTU = 1500  # of every link and of the TUN, unless a test says otherwise
 ECHO6 = 40 + 8  # octets of an echo request before its data
 ECHO4 = 20 + 8
 LARGEST_PING = MTU - ECHO6
-
-
-@pytest.fixture
-def bare() -> Iterator[GatewayNetwork]:
-    """The network without its daemon."""
-    with (
-        tempfile.TemporaryDirectory(prefix="nat64d-") as directory,
-        gateway_network(Path(directory)) as there,
-    ):
-        yield there
-
-
-@pytest.fixture
-def network(bare: GatewayNetwork) -> GatewayNetwork:
-    bare.start()
-    return bare
 
 
 # ping

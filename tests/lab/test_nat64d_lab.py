@@ -8,9 +8,7 @@ import re
 import signal
 import socket
 import subprocess
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from scapy.compat import raw
@@ -27,13 +25,9 @@ from tests.lab.gateway_network import (
     SERVER,
     SERVER6,
     GatewayNetwork,
-    gateway_network,
 )
 from tests.lab.namespaces import stop, wait_until
 from tests.lab.peers import TCP_PEER, UDP_ASK, UDP_ECHO, listen, transfer
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 pytestmark = pytest.mark.lab
 
@@ -48,21 +42,6 @@ channel = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM)
 for packet in packets:
     channel.sendto(bytes.fromhex(packet), (device, 0x0800, 0, 1, mac))
 """
-
-
-@pytest.fixture
-def bare() -> Iterator[GatewayNetwork]:
-    """The network without its daemon, and files where also a daemon that gave up root reaches them."""
-    with tempfile.TemporaryDirectory(prefix="nat64d-") as directory:
-        Path(directory).chmod(0o755)
-        with gateway_network(Path(directory)) as network:
-            yield network
-
-
-@pytest.fixture
-def network(bare: GatewayNetwork) -> GatewayNetwork:
-    bare.start()
-    return bare
 
 
 @pytest.fixture(params=["yes", "no"], ids=["offloads", "no_offloads"])

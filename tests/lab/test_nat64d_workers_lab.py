@@ -5,18 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
-from tests.lab.gateway_network import SERVER, SERVER6, GatewayNetwork, gateway_network
+from tests.lab.gateway_network import SERVER, SERVER6, GatewayNetwork
 from tests.lab.namespaces import wait_until
 from tests.lab.peers import UDP_ASK, UDP_ECHO, listen, transfer
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 pytestmark = pytest.mark.lab
 
@@ -41,15 +37,6 @@ print(ask(), flush=True)
 while sys.stdin.readline():
     print(ask(), flush=True)
 """
-
-
-@pytest.fixture
-def bare() -> Iterator[GatewayNetwork]:
-    with (
-        tempfile.TemporaryDirectory(prefix="nat64d-") as directory,
-        gateway_network(Path(directory)) as network,
-    ):
-        yield network
 
 
 @pytest.fixture

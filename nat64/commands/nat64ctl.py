@@ -26,6 +26,7 @@ SOCKETS: Final = {
 EXAMPLES: Final = """\
 examples:
   nat64ctl status                  what both daemons do
+  nat64ctl stats                   what the translator has counted, and what that means
   nat64ctl hosts                   who holds which IPv4 address
   nat64ctl check-config dns64d     is the config on disk right, before a reload
   nat64ctl reload                  have both daemons read their configs again
@@ -104,6 +105,10 @@ def _ask_hosts(path: Path) -> Result:
     return {"rows": list(client.rows(path, "hosts"))}
 
 
+def _ask_stats(path: Path) -> Result:
+    return {"rows": list(client.rows(path, "stats"))}
+
+
 def _ask_reload(path: Path) -> Result:
     return client.ask(path, "reload")
 
@@ -159,6 +164,18 @@ def _tell_hosts(hosts: Result) -> Iterable[str]:
         yield f"{row['host']:<40}{row['address']:<17}{prefix}{row['kind']:<9}{ago}"
 
 
+def _tell_stats(stats: Result) -> Iterable[str]:
+    """Write a line for each counter that is not zero, the largest numbers' width wide."""
+    rows = stats["rows"] if isinstance(stats["rows"], list) else []
+    counted = [row for row in rows if row["count"]]
+    width = max((len(str(row["count"])) for row in counted), default=0)
+    name_width = max((len(row["name"]) for row in counted), default=0)
+    for row in counted:
+        yield f"{row['count']:>{width}}  {row['name']:<{name_width}}  {row['meaning']}"
+    if not counted:
+        yield "nothing was counted so far"
+
+
 def _tell_reload(answer: Result) -> Iterable[str]:
     yield from _tell_warnings(answer)
     yield f"{answer['daemon']}: reloaded"
@@ -178,6 +195,9 @@ def _tell_warnings(answer: Result) -> Iterable[str]:
 _BOTH: Final = ("nat64d", "dns64d")
 QUESTIONS: Final = {
     "status": Question("what runs, and what it has done", _BOTH, _ask_status, _tell_status),
+    "stats": Question(
+        "what was counted, by direction, protocol and reason", ("nat64d",), _ask_stats, _tell_stats
+    ),
     "hosts": Question("which host holds which IPv4 address", ("nat64d",), _ask_hosts, _tell_hosts),
     "check-config": Question("check the config on disk", _BOTH, _ask_check_config, _tell_check),
     "reload": Question(

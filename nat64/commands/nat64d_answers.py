@@ -11,6 +11,8 @@ from nat64 import __version__
 from nat64.commands.nat64d_config import read_config, unreadable
 from nat64.config.grammar import ConfigError
 from nat64.control.protocol import Access, Command, CommandFailed, Result
+from nat64.device import forwarding
+from nat64.siit import counters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,6 +30,9 @@ def commands(daemon: Nat64d) -> Mapping[str, Command]:
     def hosts(_: Mapping[str, object]) -> Result:
         return {"rows": _hosts(daemon)}
 
+    def stats(_: Mapping[str, object]) -> Result:
+        return {"rows": _stats(daemon)}
+
     def check_config(_: Mapping[str, object]) -> Result:
         return _check_config(daemon)
 
@@ -37,6 +42,7 @@ def commands(daemon: Nat64d) -> Mapping[str, Command]:
     return {
         "status": Command(Access.READ, status),
         "hosts": Command(Access.READ, hosts),
+        "stats": Command(Access.READ, stats),
         "check-config": Command(Access.READ, check_config),
         "reload": Command(Access.CHANGE, reload),
     }
@@ -101,6 +107,13 @@ def _hosts(daemon: Nat64d) -> Iterator[dict[str, object]]:
 
 def _name(prefix: Pref64 | None) -> str | None:
     return str(prefix) if prefix is not None else None
+
+
+def _stats(daemon: Nat64d) -> Iterator[dict[str, object]]:
+    """Yield each counter with what it counts."""
+    counts = {**daemon.translator.counts, **daemon.forwarding.counts}
+    for name, meaning in {**counters.MEANINGS, **forwarding.MEANINGS}.items():
+        yield {"name": name, "count": counts[name], "meaning": meaning}
 
 
 def _check_config(daemon: Nat64d) -> Result:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from nat64.device import worker_messages
 from nat64.device.forwarding import BURST, LARGEST_PACKET
-from nat64.siit import counters, offload
+from nat64.siit import offload
 from nat64.siit.known_pairs import KnownPairs
 
 if TYPE_CHECKING:
@@ -113,8 +113,7 @@ class TunWorker:
     def _tell_used(self, now: float) -> None:
         counts = self._known.counts
         used = worker_messages.Used(
-            counts[counters.TO_IPV4],
-            counts[counters.TO_IPV6],
+            tuple(counts[name] for name in worker_messages.COUNTED),
             self._write_failed,
             self._not_passed_on,
             self._known.used_since(self._told_at, now),
@@ -122,7 +121,7 @@ class TunWorker:
         first, *more = worker_messages.write_used(used)
         with contextlib.suppress(OSError):  # else told the next time
             self._channel.send(first)
-            counts[counters.TO_IPV4] = counts[counters.TO_IPV6] = 0
+            counts.update(dict.fromkeys(worker_messages.COUNTED, 0))
             self._write_failed = self._not_passed_on = 0
             self._told_at = now
             for message in more:

@@ -10,6 +10,8 @@ import pickle
 from struct import Struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from nat64.siit import counters
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -23,16 +25,25 @@ SETTINGS: Final = b"S"
 LARGEST: Final = 1 + 10 + 65536
 """Octets of the longest message: a packet with its header."""
 
-_COUNTS: Final = Struct("!4Q")
+COUNTED: Final = (
+    counters.TO_IPV4,
+    counters.TO_IPV4_TCP,
+    counters.TO_IPV4_UDP,
+    counters.TO_IPV6,
+    counters.TO_IPV6_TCP,
+    counters.TO_IPV6_UDP,
+)
+"""What a worker counts of the translator's counters, and tells in this order."""
+
+_COUNTS: Final = Struct(f"!{len(COUNTED)}Q2Q")
 _PAIR: Final = Struct("!BB")
 _ADDRESSES_IN_ONE: Final = 4096
 
 
 class Used(NamedTuple):
-    """What a worker did since it last said so: counts, and the leased addresses that it used (4 octets each)."""
+    """What a worker did since it last said so: `COUNTED`, and the leased addresses that it used (4 octets each)."""
 
-    to_ipv4: int
-    to_ipv6: int
+    counts: tuple[int, ...]
     write_failed: int
     not_passed_on: int
     addresses: list[bytes]
@@ -40,18 +51,18 @@ class Used(NamedTuple):
 
 def write_used(used: Used) -> Iterator[bytes]:
     """Yield the messages that hold it; each of but so many addresses."""
-    counts = used[:4]
+    counts = (*used.counts, used.write_failed, used.not_passed_on)
     for at in range(0, max(1, len(used.addresses)), _ADDRESSES_IN_ONE):
         yield USED + _COUNTS.pack(*counts) + b"".join(used.addresses[at : at + _ADDRESSES_IN_ONE])
-        counts = (0, 0, 0, 0)
+        counts = (0,) * len(counts)
 
 
 def read_used(message: bytes | memoryview) -> Used:
     """Read it from what follows the first octet."""
-    to_ipv4, to_ipv6, write_failed, not_passed_on = _COUNTS.unpack_from(message)
+    *counts, write_failed, not_passed_on = _COUNTS.unpack_from(message)
     addresses = bytes(message[_COUNTS.size :])
     each = [addresses[at : at + 4] for at in range(0, len(addresses), 4)]
-    return Used(to_ipv4, to_ipv6, write_failed, not_passed_on, each)
+    return Used(tuple(counts), write_failed, not_passed_on, each)
 
 
 def write_pair(addresses: bytes, translated: bytes, leased: bytes) -> bytes:

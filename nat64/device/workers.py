@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from nat64.device import worker_messages
 from nat64.device.forwarding import BURST, WRITE_FAILED
 from nat64.device.tun_worker import TunWorker
-from nat64.siit import counters, offload
+from nat64.siit import offload
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -143,8 +143,8 @@ class Workers:
             return  # it will ask again
 
     def _count(self, used: worker_messages.Used, now: float) -> None:
-        self._translator.counts[counters.TO_IPV4] += used.to_ipv4
-        self._translator.counts[counters.TO_IPV6] += used.to_ipv6
+        for name, count in zip(worker_messages.COUNTED, used.counts, strict=True):
+            self._translator.counts[name] += count
         self._forwarding.counts[WRITE_FAILED] += used.write_failed + used.not_passed_on
         for address in used.addresses:
             self._translator.address_map.mark_used(address, now)

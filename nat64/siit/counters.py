@@ -11,6 +11,14 @@ from typing import Final
 
 TO_IPV4: Final = "translated_to_ipv4"
 TO_IPV6: Final = "translated_to_ipv6"
+TO_IPV4_TCP: Final = "translated_to_ipv4_tcp"
+TO_IPV4_UDP: Final = "translated_to_ipv4_udp"
+TO_IPV4_ICMP: Final = "translated_to_ipv4_icmp"
+TO_IPV4_OTHER: Final = "translated_to_ipv4_other"
+TO_IPV6_TCP: Final = "translated_to_ipv6_tcp"
+TO_IPV6_UDP: Final = "translated_to_ipv6_udp"
+TO_IPV6_ICMP: Final = "translated_to_ipv6_icmp"
+TO_IPV6_OTHER: Final = "translated_to_ipv6_other"
 HAIRPINNED: Final = "translated_hairpinned"
 ERROR_HAIRPINNED: Final = "translated_errors_hairpinned"
 FRAGMENTED: Final = "translated_in_fragments"
@@ -46,7 +54,15 @@ ICMP_HOP_LIMIT: Final = "drop_icmp_error_hop_limit"
 
 MEANINGS: Final[dict[str, str]] = {
     TO_IPV4: "packets translated from IPv6 to IPv4",
+    TO_IPV4_TCP: "of these, TCP",
+    TO_IPV4_UDP: "of these, UDP",
+    TO_IPV4_ICMP: "of these, ICMP echo",
+    TO_IPV4_OTHER: "of these, other protocols",
     TO_IPV6: "packets translated from IPv4 to IPv6",
+    TO_IPV6_TCP: "of these, TCP",
+    TO_IPV6_UDP: "of these, UDP",
+    TO_IPV6_ICMP: "of these, ICMP echo",
+    TO_IPV6_OTHER: "of these, other protocols",
     HAIRPINNED: "packets from one IPv6 host to the IPv4 address of another, turned back at once",
     ERROR_HAIRPINNED: "ICMPv6 errors about packets that were turned back",
     FRAGMENTED: "IPv4 packets that became two or more IPv6 fragments",

@@ -38,8 +38,13 @@ _UNMAPPABLE: Final = {
 
 # As in `ipv6_to_ipv4`: a plain packet up to its transport checksum, read and written in one go.
 _PLAIN: Final = {
-    protocols.TCP: (Struct("!HHHHBBH8s16sH"), Struct("!IHBB32s16sH"), 20, 0),
-    protocols.UDP: (Struct("!HHHHBBH8s6sH"), Struct("!IHBB32s6sH"), 8, 0xFFFF),
+    protocols.TCP: (Struct("!HHHHBBH8s16sH"), Struct("!IHBB32s16sH"), 20, 0, counters.TO_IPV6_TCP),
+    protocols.UDP: (Struct("!HHHHBBH8s6sH"), Struct("!IHBB32s6sH"), 8, 0xFFFF, counters.TO_IPV6_UDP),
+}
+_BY_PROTOCOL: Final = {
+    protocols.TCP: counters.TO_IPV6_TCP,
+    protocols.UDP: counters.TO_IPV6_UDP,
+    protocols.ICMP: counters.TO_IPV6_ICMP,
 }
 
 
@@ -66,7 +71,7 @@ class IPv4ToIPv6:
         plain = _PLAIN.get(packet[9]) if len(packet) >= 28 else None
         if plain is None:
             return None
-        reader, writer, least, for_zero = plain
+        reader, writer, least, for_zero, counter = plain
         if len(packet) < reader.size:
             return None
         version_tos, total_length, _, flags, ttl, protocol, _, addresses, start, number = reader.unpack_from(
@@ -109,6 +114,7 @@ class IPv4ToIPv6:
             number,
         )
         self._counts[counters.TO_IPV6] += 1
+        self._counts[counter] += 1
         return ((header, packet[reader.size : total_length]),)
 
     def translate(self, packet: memoryview, now: float, offload: Offload | None = None) -> Packets:
@@ -139,6 +145,7 @@ class IPv4ToIPv6:
         if packets is None:
             packets = self._fragments(header, start, payload, pair.translated)
         self._counts[counters.TO_IPV6] += 1
+        self._counts[_BY_PROTOCOL.get(header.protocol, counters.TO_IPV6_OTHER)] += 1
         return packets
 
     def _check_addresses(self, header: IPv4Header, *, is_error: bool) -> None:

@@ -40,10 +40,15 @@ _UNMAPPABLE: Final = {
 
 # A plain packet is read up to its transport checksum in one go, and written in one go: all of the IPv6 header, what
 # stands before the checksum, the checksum; then the same of IPv4.
-# Beside the two: the least transport header, and what a checksum of zero is sent as.
+# Beside the two: the least transport header, what a checksum of zero is sent as, and the counter.
 _PLAIN: Final = {
-    protocols.TCP: (Struct("!IHBB32s16sH"), Struct("!HHHHHH8s16sH"), 20, 0),
-    protocols.UDP: (Struct("!IHBB32s6sH"), Struct("!HHHHHH8s6sH"), 8, 0xFFFF),
+    protocols.TCP: (Struct("!IHBB32s16sH"), Struct("!HHHHHH8s16sH"), 20, 0, counters.TO_IPV4_TCP),
+    protocols.UDP: (Struct("!IHBB32s6sH"), Struct("!HHHHHH8s6sH"), 8, 0xFFFF, counters.TO_IPV4_UDP),
+}
+_BY_PROTOCOL: Final = {
+    protocols.TCP: counters.TO_IPV4_TCP,
+    protocols.UDP: counters.TO_IPV4_UDP,
+    protocols.ICMPV6: counters.TO_IPV4_ICMP,
 }
 
 
@@ -75,7 +80,7 @@ class IPv6ToIPv4:
         plain = _PLAIN.get(packet[6]) if len(packet) >= 48 else None
         if plain is None:
             return None
-        reader, writer, least, for_zero = plain
+        reader, writer, least, for_zero, counter = plain
         if len(packet) < reader.size:
             return None
         first, length, protocol, hop_limit, addresses, start, number = reader.unpack_from(packet)
@@ -119,6 +124,7 @@ class IPv6ToIPv4:
             number,
         )
         self._counts[counters.TO_IPV4] += 1
+        self._counts[counter] += 1
         return ((header, packet[reader.size : end]),)
 
     def translate(self, packet: memoryview, now: float, offload: Offload | None = None) -> Packets:
@@ -154,6 +160,7 @@ class IPv6ToIPv4:
             self._counts[counters.HAIRPINNED] += 1
             return turned
         self._counts[counters.TO_IPV4] += 1
+        self._counts[_BY_PROTOCOL.get(header.protocol, counters.TO_IPV4_OTHER)] += 1
         head = self._header(header, total_length, longest, pair.translated)
         self._identification += total_length // longest - 1  # the kernel counts on for each segment
         return ((head + start, payload[len(start) :]),)

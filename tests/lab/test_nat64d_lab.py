@@ -481,6 +481,17 @@ def test_status_tells_what_runs(network: GatewayNetwork) -> None:
 # The process
 
 
+def test_stats_tells_each_counter(network: GatewayNetwork) -> None:
+    network.ping()
+    rows = {row["name"]: row for row in network.ask("stats")["rows"]}
+    assert rows["translated_to_ipv4_icmp"]["count"] == 1
+    assert rows["device_write_failed"] == {
+        "name": "device_write_failed",
+        "count": 0,
+        "meaning": "packets that the TUN device did not take",
+    }
+
+
 def test_readiness_is_told_to_systemd(bare: GatewayNetwork) -> None:
     address = bare.directory / "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:

@@ -83,6 +83,29 @@ def test_hosts_lists_leases_and_maps(capsys: pytest.CaptureFixture[str]) -> None
     assert static.split() == ["2001:db8::2", "192.0.2.2", "static", "-"]
 
 
+def test_stats_tells_what_was_counted_and_what_that_means(
+    tmp_path: Path, serve_control: Serve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        {"name": "translated_to_ipv4", "count": 12, "meaning": "packets translated from IPv6 to IPv4"},
+        {"name": "drop_malformed", "count": 3, "meaning": "packets cut short"},
+        {"name": "drop_not_ip", "count": 0, "meaning": "packets that are neither"},
+    ]
+    path = tmp_path / "nat64d.sock"
+    with serve_control(path, {"stats": Command(Access.READ, lambda _: {"rows": rows})}):
+        assert nat64ctl.main(["stats", "nat64d", "--socket", str(path)]) == 0
+        assert capsys.readouterr().out.splitlines() == [
+            "12  translated_to_ipv4  packets translated from IPv6 to IPv4",
+            " 3  drop_malformed      packets cut short",
+        ]
+        assert nat64ctl.main(["stats", "nat64d", "--socket", str(path), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out) == {"nat64d": {"rows": rows}}
+        for row in rows:
+            row["count"] = 0
+        assert nat64ctl.main(["stats", "nat64d", "--socket", str(path)]) == 0
+        assert capsys.readouterr().out == "nothing was counted so far\n"
+
+
 def test_hosts_of_several_prefixes_are_told_apart(
     tmp_path: Path, serve_control: Serve, capsys: pytest.CaptureFixture[str]
 ) -> None:

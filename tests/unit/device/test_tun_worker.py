@@ -18,6 +18,7 @@ from nat64.device import worker_messages
 from nat64.device.tun import OpenTun
 from nat64.device.tun_worker import TELLS_EVERY, TunWorker
 from nat64.device.worker_messages import Used
+from nat64.siit import counters
 from nat64.siit.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,13 +32,23 @@ COUNTS = st.integers(0, 2**64 - 1)
 ADDRESS4 = st.binary(min_size=4, max_size=4)
 
 
-@given(st.builds(Used, COUNTS, COUNTS, COUNTS, COUNTS, st.lists(ADDRESS4, max_size=9000)))
+@given(
+    st.builds(
+        Used,
+        st.tuples(*[COUNTS] * len(worker_messages.COUNTED)),
+        COUNTS,
+        COUNTS,
+        st.lists(ADDRESS4, max_size=9000),
+    )
+)
 def test_what_was_used_is_told_in_messages_that_fit(used: Used) -> None:
     messages = list(worker_messages.write_used(used))
     assert all(len(message) < worker_messages.LARGEST for message in messages)
     parts = [worker_messages.read_used(message[1:]) for message in messages]
     assert [address for part in parts for address in part.addresses] == used.addresses
-    assert tuple(map(sum, zip(*(part[:4] for part in parts), strict=True))) == used[:4]
+    assert tuple(map(sum, zip(*(part.counts for part in parts), strict=True))) == used.counts
+    assert sum(part.write_failed for part in parts) == used.write_failed
+    assert sum(part.not_passed_on for part in parts) == used.not_passed_on
 
 
 @given(
@@ -116,8 +127,10 @@ def test_uses_are_told_and_counted(served: Served) -> None:
     served.kernel.send(PACKET)
     served.kernel.recv(100)
     used = worker_messages.read_used(served.hear(worker_messages.USED))
-    assert used.to_ipv4 >= 2
-    assert used[1:] == (0, 0, 0, [TRANSLATED[:4]])
+    counts = dict(zip(worker_messages.COUNTED, used.counts, strict=True))
+    assert counts.pop(counters.TO_IPV4) == counts.pop(counters.TO_IPV4_UDP) >= 2
+    assert not any(counts.values())
+    assert used[1:] == (0, 0, [TRANSLATED[:4]])
 
 
 def test_new_settings_make_it_forget(served: Served) -> None:

@@ -91,11 +91,12 @@ FUZZ_SEED := 1
 fuzz: setup-dev
 	$(BIN)/python -m tests.fuzz.campaign --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
 
+# Three files beside each other: each test waits most of its time, and those of one file share a lab.
 ## The real daemons in network namespaces (root)
 .PHONY: lab
 lab: setup-dev
 	@[ "$$(id -u)" -eq 0 ] || { echo "make lab needs root: it makes network namespaces" >&2; exit 1; }
-	$(BIN)/pytest -n 3 --dist loadgroup tests/lab
+	$(BIN)/pytest -n 3 --dist loadfile tests/lab
 
 # The roles' scenarios choose a platform each; SCENARIO@PLATFORM is for another one.
 MOLECULE_ROLES := bundle nat64 dns64 resolver resolver-adopt resolver-unbound nat44 router_advertisements

@@ -23,7 +23,7 @@ from tests.lab.namespaces import Namespace, link, namespaces, stop, wait_until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("dns64d")]  # they share what is slow to make
+pytestmark = pytest.mark.lab
 
 DNS64D = Path(sys.executable).with_name("dns64d")
 NAT64CTL = Path(sys.executable).with_name("nat64ctl")

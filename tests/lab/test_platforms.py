@@ -18,11 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # Building the root file systems, where they are not cached yet, takes half a minute a platform.
-pytestmark = [
-    pytest.mark.lab,
-    pytest.mark.timeout(600),
-    pytest.mark.xdist_group("platforms"),  # they share what is slow to make
-]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
 NAME = "platformtest"

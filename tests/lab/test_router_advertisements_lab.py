@@ -33,11 +33,7 @@ if TYPE_CHECKING:
     from scapy.packet import Packet
 
 # Unpacking the daemons, where that was not done yet, takes half a minute.
-pytestmark = [
-    pytest.mark.lab,
-    pytest.mark.timeout(400),
-    pytest.mark.xdist_group("router_advertisements"),  # they share what is slow to make
-]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(400)]
 
 GATEWAY: Final = "2001:db8:64:1::1"
 

@@ -15,7 +15,7 @@ from tests.lab.namespaces import Namespace
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("rtnetlink")]  # they share what is slow to make
+pytestmark = pytest.mark.lab
 PROJECT = Path(__file__).parents[2]
 
 # Links that are up and down, a bridge, a TUN with a peer, addresses in several states, and routes of all kinds.

@@ -19,11 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # Building the root file systems, where they are not cached yet, takes a minute or two.
-pytestmark = [
-    pytest.mark.lab,
-    pytest.mark.timeout(900),
-    pytest.mark.xdist_group("the_lab_itself"),  # they share what is slow to make
-]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[2]
 NAME = "selftest"

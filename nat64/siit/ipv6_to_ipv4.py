@@ -20,7 +20,7 @@ from nat64.siit import (
 )
 from nat64.siit.address_pair import AddressPair, PairCache
 from nat64.siit.inner_packet import ipv4_flags
-from nat64.siit.offload import longest_on_link, transport_header_length
+from nat64.siit.offload import longest_on_link, packets_on_link, transport_header_length
 from nat64.siit.verdicts import Discard, InParts, Reject
 
 if TYPE_CHECKING:
@@ -162,7 +162,9 @@ class IPv6ToIPv4:
         self._counts[counters.TO_IPV4] += 1
         self._counts[_BY_PROTOCOL.get(header.protocol, counters.TO_IPV4_OTHER)] += 1
         head = self._header(header, total_length, longest, pair.translated)
-        self._identification += total_length // longest - 1  # the kernel counts on for each segment
+        self._identification += (
+            packets_on_link(offload, header.protocol, payload) - 1
+        )  # the kernel counts on for each
         return ((head + start, payload[len(start) :]),)
 
     def _translate_payload(
@@ -288,7 +290,7 @@ def _is_icmp_error(header: IPv6Header, payload: memoryview) -> bool:
 
     A fragment has none: the checksum covers a length that it does not show.
     """
-    if header.fragment is not None and (header.fragment.offset or header.fragment.more_fragments):
+    if header.fragment is not None and header.fragment.is_part:
         raise Discard(counters.ICMP_FRAGMENT)
     if not payload or payload[0] in icmp_tables.ECHO_TO_IPV4:
         return False

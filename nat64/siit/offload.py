@@ -119,6 +119,13 @@ def longest_on_link(
     return offload.longest(length, ip_header + transport_header_length(protocol, payload))
 
 
+def packets_on_link(offload: Offload | None, protocol: int, payload: memoryview) -> int:
+    """Return how many packets there will be on a link for one with this payload."""
+    return (
+        1 if offload is None else offload.segments(len(payload) - transport_header_length(protocol, payload))
+    )
+
+
 def transport_header_length(protocol: int, payload: bytes | memoryview) -> int:
     """Return the length of a TCP or UDP header, as it says itself; of a shorter payload, that of UDP's."""
     return (payload[12] >> 4) * 4 if protocol == protocols.TCP and len(payload) > 12 else 8

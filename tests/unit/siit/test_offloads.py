@@ -126,6 +126,16 @@ def test_a_large_tcp_packet_to_ipv4_stands_for_what_its_segments_become(
     assert len(set(identifications)) == len(identifications)
 
 
+def test_rfc6864_4_2_segments_that_may_be_fragmented_have_identifications_of_their_own(
+    gateway: Gateway,
+) -> None:
+    whole = IPv6(src=HOST, dst=SERVER6) / TCP(sport=1, dport=2) / bytes(50 * 100)
+    ready: list[bytes] = []
+    for _ in range(2):
+        ready += on_the_link(hand_over(gateway, unfinished(whole), header(GSO_TCP6, 100, 40, 16)))
+    assert len({IP(packet).id for packet in ready}) == len(ready) == 100
+
+
 def without_identification(packet: bytes) -> bytes:
     read = IP(packet)
     read.id = 0

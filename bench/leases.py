@@ -105,7 +105,8 @@ def _pool_of(hosts: Iterable[bytes]) -> DynamicPool:
     pool = DynamicPool(_POOL)
     for host in hosts:
         # A copy, for the lease holds the address that a packet brought.
-        assert isinstance(pool.assign(_copy(host), None, 0.0), Lease)  # noqa: S101 - the pool is twice as large
+        lease = pool.assign(_copy(host), None, 0.0)
+        assert isinstance(lease, Lease)  # noqa: S101 - the pool is twice as large
     return pool
 
 

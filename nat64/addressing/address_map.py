@@ -17,7 +17,6 @@ from nat64.addressing.unmappable import Unmappable, UnmappableError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nat64.addressing.eamt import Eam
     from nat64.addressing.lease import Lease
     from nat64.addressing.pool import DynamicPool
     from nat64.addressing.prefix_map import PrefixMap
@@ -79,13 +78,10 @@ class AddressMap:
         """Return the IPv4 address that stands for `ipv6`, which is a far side; make no lease."""
         if not may_translate_ipv6(ipv6):
             raise UnmappableError(Unmappable.NEVER_TRANSLATED)
-        longest: tuple[Eam, PrefixMap] | None = None
-        for eamt, of in self._mapped:
-            eam = eamt.find_ipv6(ipv6)
-            if eam is not None and (longest is None or eam.ipv6.prefixlen > longest[0].ipv6.prefixlen):
-                longest = eam, of
-        if longest is not None:
-            return Counterpart(longest[0].to_ipv4(ipv6), longest[1])
+        found = [(eam, of) for eamt, of in self._mapped if (eam := eamt.find_ipv6(ipv6)) is not None]
+        if found:
+            eam, of = max(found, key=lambda each: each[0].ipv6.prefixlen)
+            return Counterpart(eam.to_ipv4(ipv6), of)
         for of in self.prefixes:
             ipv4 = of.extract(ipv6)
             if ipv4 is not None:
@@ -176,13 +172,10 @@ class AddressMap:
 
     def _lookup_ipv6(self, ipv4: bytes, now: float) -> Counterpart | None:
         """Do the same for an address that may be translated."""
-        longest: tuple[Eam, PrefixMap] | None = None
-        for eamt, of in self._mapped:
-            eam = eamt.find_ipv4(ipv4)
-            if eam is not None and (longest is None or eam.ipv4.prefixlen > longest[0].ipv4.prefixlen):
-                longest = eam, of
-        if longest is not None:
-            return Counterpart(longest[0].to_ipv6(ipv4), longest[1])
+        found = [(eam, of) for eamt, of in self._mapped if (eam := eamt.find_ipv4(ipv4)) is not None]
+        if found:
+            eam, of = max(found, key=lambda each: each[0].ipv4.prefixlen)
+            return Counterpart(eam.to_ipv6(ipv4), of)
         for pool, of in self._pooled:
             if pool.contains(ipv4):
                 lease = pool.of_address(ipv4, now)

@@ -75,7 +75,7 @@ def _status(daemon: Nat64d) -> Result:
         ],
         "hairpin": config.hairpin.value,
         "maps": len(config.eams),
-        "counters": {**daemon.translator.counts, **daemon.forwarding.counts},
+        "counters": _counts(daemon),
     }
 
 
@@ -109,9 +109,13 @@ def _name(prefix: Pref64 | None) -> str | None:
     return str(prefix) if prefix is not None else None
 
 
+def _counts(daemon: Nat64d) -> dict[str, int]:
+    return {**daemon.translator.counts, **daemon.forwarding.counts}
+
+
 def _stats(daemon: Nat64d) -> Iterator[dict[str, object]]:
     """Yield each counter with what it counts."""
-    counts = {**daemon.translator.counts, **daemon.forwarding.counts}
+    counts = _counts(daemon)
     for name, meaning in {**counters.MEANINGS, **forwarding.MEANINGS}.items():
         yield {"name": name, "count": counts[name], "meaning": meaning}
 

@@ -25,9 +25,11 @@ LARGEST_PACKET: Final = 65536
 _NOT_AVAILABLE: Final = frozenset((errno.EAGAIN, errno.EINTR))
 
 WRITE_FAILED: Final = "device_write_failed"
+NOT_PASSED_ON: Final = "device_worker_not_heard"
 INTERNAL_ERROR: Final = "device_internal_error"
 MEANINGS: Final = {
     WRITE_FAILED: "packets that the TUN device did not take",
+    NOT_PASSED_ON: "packets that a worker could not hand to the daemon, which was behind",
     INTERNAL_ERROR: "packets dropped because of a fault in this program; the log has the first of them",
 }
 
@@ -84,11 +86,11 @@ class Forwarding:
 
     def _forward_offloaded(self, read: memoryview, now: float, queue: int) -> None:
         packet = read[offload.HEADER_LENGTH :]
-        if offload.is_left(read):
-            left = offload.parse(bytes(read[: offload.HEADER_LENGTH]))
-            header, packets = self._translator.receive_offloaded(packet, left, now)
-        else:
+        left = offload.left_by(read)
+        if left is None:
             header, packets = offload.NOTHING_LEFT, self._translator.receive(packet, now)
+        else:
+            header, packets = self._translator.receive_offloaded(packet, left, now)
         for sent in packets:
             self._write(queue, (header, *sent))
 

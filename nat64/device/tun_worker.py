@@ -75,9 +75,7 @@ class TunWorker:
 
     def _forward(self, read: memoryview, now: float) -> None:
         packet = read[self._packet_at :]
-        left = None
-        if self._packet_at and offload.is_left(read):
-            left = offload.parse(bytes(read[: self._packet_at]))
+        left = offload.left_by(read) if self._packet_at else None
         done = self._known.translate(packet, now, left)
         if done is None:
             self._ask(read)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from nat64.device import worker_messages
-from nat64.device.forwarding import BURST, WRITE_FAILED
+from nat64.device.forwarding import BURST, NOT_PASSED_ON, WRITE_FAILED
 from nat64.device.tun_worker import TunWorker
 from nat64.siit import offload
 
@@ -145,7 +145,8 @@ class Workers:
     def _count(self, used: worker_messages.Used, now: float) -> None:
         for name, count in zip(worker_messages.COUNTED, used.counts, strict=True):
             self._translator.counts[name] += count
-        self._forwarding.counts[WRITE_FAILED] += used.write_failed + used.not_passed_on
+        self._forwarding.counts[WRITE_FAILED] += used.write_failed
+        self._forwarding.counts[NOT_PASSED_ON] += used.not_passed_on
         for address in used.addresses:
             self._translator.address_map.mark_used(address, now)
 

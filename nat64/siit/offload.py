@@ -107,6 +107,11 @@ def is_left(header: bytes | memoryview) -> bool:
     return bool(header[0] & _CHECKSUM_LEFT or header[1])
 
 
+def left_by(read: memoryview) -> Offload | None:
+    """Return what the header at the beginning of `read` leaves to do, None if nothing."""
+    return parse(bytes(read[:HEADER_LENGTH])) if is_left(read) else None
+
+
 def longest_on_link(
     offload: Offload | None, length: int, ip_header: int, protocol: int, payload: memoryview
 ) -> int:

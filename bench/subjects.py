@@ -20,7 +20,7 @@ NAT64D: Final = Path(sys.executable).parent / "nat64d"
 VARIANTS: Final[dict[str, tuple[str, ...]]] = {
     "nat64d": (),
     "nat64d, offload no": ("offload no",),
-    "nat64d, 2 workers": ("workers 2",),
+    "nat64d, 1 worker": ("workers 1",),
 }
 """Each way to run nat64d, by the name it has in the results, with the lines that it adds to the config."""
 

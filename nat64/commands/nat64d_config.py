@@ -14,8 +14,13 @@ if TYPE_CHECKING:
 
 
 def read_config(path: Path, name: str | None = None) -> NatConfig:
-    """Read the config with what the environment adds to it. Raises `ConfigError` and `OSError`."""
-    return tayga.read(path, name, state_directory=os.environ.get("STATE_DIRECTORY"))
+    """Read the config with what the environment and the machine add to it. Raises `ConfigError` and `OSError`."""
+    return tayga.read(
+        path,
+        name,
+        state_directory=os.environ.get("STATE_DIRECTORY"),
+        cores=len(os.sched_getaffinity(0)),
+    )
 
 
 def unreadable(path: Path, error: OSError) -> str:

@@ -49,14 +49,19 @@ _MOST_WORKERS: Final = 64
 _LATER: Final = frozenset({"fast-path", "linger", "metrics-listen"})
 
 
-def read(path: Path, name: str | None = None, *, state_directory: str | None = None) -> NatConfig:
+def read(
+    path: Path, name: str | None = None, *, state_directory: str | None = None, cores: int = 1
+) -> NatConfig:
     """Read the config at `path`, and its map file; mistakes call it `name`.
 
-    `state_directory` is the value of STATE_DIRECTORY, which stands in for a missing `data-dir`. Raises
-    `ConfigError` for mistakes in it and `OSError` when it cannot be opened.
+    `state_directory` is the value of STATE_DIRECTORY, which stands in for a missing `data-dir`, and `cores` the number
+    of processors, for a missing `workers`. Raises `ConfigError` for mistakes in it and `OSError` when it cannot be
+    opened.
     """
     text = path.read_text(encoding="utf-8", errors="replace")
-    return parse(text, name or str(path), state_directory=state_directory, read_map_file=_read_text)
+    return parse(
+        text, name or str(path), state_directory=state_directory, cores=cores, read_map_file=_read_text
+    )
 
 
 def parse(
@@ -64,13 +69,15 @@ def parse(
     file: str,
     *,
     state_directory: str | None = None,
+    cores: int = 1,
     read_map_file: Callable[[Path], str] | None = None,
 ) -> NatConfig:
     """Read the text of a config, which mistakes call `file`. Raises `ConfigError` with all its mistakes.
 
     `read_map_file` returns the text of the `map-file` or raises `OSError`; without it that file is not read.
     """
-    return _Parser(file, state_directory, read_map_file).parse(text)
+    workers = min(max(cores, 1), _MOST_WORKERS)
+    return _Parser(file, state_directory, read_map_file, workers).parse(text)
 
 
 def _read_text(path: Path) -> str:
@@ -84,6 +91,7 @@ class _Parser:
     file: str
     state_directory: str | None
     read_map_file: Callable[[Path], str] | None
+    workers: int
     findings: Findings = field(default_factory=Findings)
     places: dict[str, Place] = field(default_factory=dict)
     tun_device: str = ""
@@ -100,7 +108,6 @@ class _Parser:
     udp_cksum_mode: UdpCksumMode = "drop"
     offlink_mtu: int = 1280
     offload: bool = True
-    workers: int = 1
     icmp_rate: IcmpRate = icmp_words.DEFAULT_RATE
     rfc6791_pool: Placed[RouterPool] | None = None
     rfc5837: bool = False

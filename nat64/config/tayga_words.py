@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_interface, ip_network
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
@@ -31,6 +32,7 @@ LOG_CATEGORIES: Final = ("drop", "reject", "icmp", "self", "dyn")
 
 _LONGEST_DEVICE_NAME: Final = 15
 _LARGEST_POOL: Final = 8
+_REMEMBERED_MAPS: Final = 1 << 14
 _MOST_OCTET_DIGITS: Final = 3
 
 
@@ -101,8 +103,14 @@ def read_map(directive: Directive) -> MapWords:
     directive.count(2, 4, _MAP)
     if len(directive.words) > 2 and (len(directive.words) != 4 or directive.words[2].lower() != "prefix"):
         raise Refused(f"'{' '.join(directive.words[2:])}' cannot follow a map", f"write: {_MAP}")
-    ipv4 = read_ipv4_network(_with_length(directive.words[0], 32))
-    ipv6 = read_ipv6_network(_with_length(directive.words[1], 128))
+    eam = _read_eam(directive.words[0], directive.words[1])
+    return MapWords(eam, _read_pref64(directive.words[3]) if len(directive.words) > 2 else None)
+
+
+@lru_cache(_REMEMBERED_MAPS)  # most of a reload's time went here, for maps that are as they were
+def _read_eam(word4: str, word6: str) -> Eam:
+    ipv4 = read_ipv4_network(_with_length(word4, 32))
+    ipv6 = read_ipv6_network(_with_length(word6, 128))
     longest = 96 + ipv4.prefixlen
     if ipv6.prefixlen > longest:
         raise Refused(
@@ -113,7 +121,7 @@ def read_map(directive: Directive) -> MapWords:
         raise Refused(f"{ipv4} is reserved", "map another IPv4 address")
     if not may_translate_ipv6(ipv6.network_address.packed):
         raise Refused(f"{ipv6} is reserved", "map another IPv6 address")
-    return MapWords(Eam(ipv4, ipv6), _read_pref64(directive.words[3]) if len(directive.words) > 2 else None)
+    return Eam(ipv4, ipv6)
 
 
 def read_log(directive: Directive) -> frozenset[str]:

@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 _STANDARD_STREAMS: Final = 3
 _CHANNEL_OCTETS: Final = 1 << 20
 _ENDS_WITHIN: Final = 0.5  # seconds, before a worker is killed
+_LISTENS_WITHIN: Final = 0.1  # seconds, likewise
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +70,17 @@ class Workers:
             loop.add_reader(worker.channel, self._hear, worker, loop)
 
     def reset(self) -> None:
-        """Have all workers begin anew with the translator's settings; what they knew of pairs may be wrong now."""
+        """Have all workers begin anew with the translator's settings; what they knew of pairs may be wrong now.
+
+        One that does not listen is killed, so that it does not go on with the old ones.
+        """
         message = worker_messages.write_settings(self._translator.settings)
         for worker in self._workers.values():
-            worker.channel.setblocking(True)  # this one must arrive
+            worker.channel.settimeout(_LISTENS_WITHIN)
             try:
                 worker.channel.send(message)
+            except TimeoutError:
+                os.kill(worker.pid, signal.SIGKILL)  # its channel tells the rest, as below
             except OSError:
                 pass  # it has ended, which its channel tells
             finally:

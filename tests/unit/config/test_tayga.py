@@ -29,8 +29,8 @@ prefix 2001:db8:64::/96
 """
 
 
-def parse(*lines: str, base: str = LEAST, **options: str) -> NatConfig:
-    return tayga.parse(base + "\n".join(lines), "t.conf", **options)  # type: ignore[arg-type] # state_directory only
+def parse(*lines: str, base: str = LEAST, **options: str | int) -> NatConfig:
+    return tayga.parse(base + "\n".join(lines), "t.conf", **options)  # type: ignore[arg-type] # those of the parser
 
 
 def mistakes(*lines: str, base: str = LEAST) -> list[str]:
@@ -422,9 +422,14 @@ def test_state_directory_stands_in_for_data_dir() -> None:
 
 
 def test_workers_and_offload() -> None:
-    assert (parse().workers, parse().offload) == (1, True)
-    assert (parse("workers 0").workers, parse("WORKERS 4").workers) == (1, 4)
+    assert parse().offload is True
+    assert (parse("workers 0", cores=8).workers, parse("WORKERS 4", cores=8).workers) == (1, 4)
     assert parse("offload no").offload is False
+
+
+@pytest.mark.parametrize(("cores", "workers"), [(1, 1), (4, 4), (128, 64)])
+def test_tayga_a_worker_for_each_core_without_the_directive(cores: int, workers: int) -> None:
+    assert parse(cores=cores).workers == workers
 
 
 @pytest.mark.parametrize(

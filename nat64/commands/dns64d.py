@@ -14,7 +14,7 @@ from nat64.config.grammar import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nat64.config.totd import Dns64Config
+    from nat64.config.dns64_config import Dns64Config
 
 DEFAULT_CONFIG: Final = "/etc/nat64/dns64.conf"
 

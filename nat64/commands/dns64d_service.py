@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from nat64 import __version__
 from nat64.config import totd
+from nat64.config.dns64_config import DEFAULT_CONTROL_SOCKET
 from nat64.config.grammar import ConfigError
 from nat64.control.protocol import Access, Command, CommandFailed
 from nat64.control.server import ControlServer, serve
@@ -29,8 +30,8 @@ from nat64.process.pidfile import pidfile
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from nat64.config.dns64_config import Dns64Config
     from nat64.config.grammar import Mistake
-    from nat64.config.totd import Dns64Config
     from nat64.control.protocol import Result
 
 log = logging.getLogger(__name__)
@@ -177,7 +178,7 @@ class _Daemon:
         try:
             self._control = await serve(path, commands)
         except OSError as error:
-            if config.control_socket != totd.DEFAULT_CONTROL_SOCKET:
+            if config.control_socket != DEFAULT_CONTROL_SOCKET:
                 raise ProcessError(
                     f"cannot make the control socket {path}: {error}; mend its directory, or: control-socket none"
                 ) from error
@@ -212,11 +213,11 @@ class _Daemon:
         service = self._server.service
         now = asyncio.get_running_loop().time()
         forwarders: list[Result] = []
-        for endpoint in service.forwarders.endpoints:
-            until = service.forwarders.failed_until(endpoint, now)
+        for forwarder in service.forwarders.all:
+            until = service.forwarders.failed_until(forwarder, now)
             row: Result = {
-                "address": str(endpoint.address),
-                "port": endpoint.port,
+                "address": str(forwarder.endpoint.address),
+                "port": forwarder.endpoint.port,
                 "healthy": until is None,
             }
             if until is not None:
@@ -229,7 +230,7 @@ class _Daemon:
             "started": round(self._server.started),
             "config": str(self._settings.config_path),
             "listening": self._server.listening,
-            "prefixes": [str(prefix) for prefix in service.config.prefixes],
+            "prefixes": [str(each.prefix) for each in service.config.default.prefixes],
             "forwarders": forwarders,
             "allow_query": [str(network) for network in service.allowed],
             "outstanding": service.outstanding,

@@ -10,10 +10,23 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from nat64.addressing.prefix import LENGTHS, Pref64
+from nat64.config.dns64_config import (
+    DEFAULT_CONTROL_SOCKET,
+    DEFAULT_RETRY,
+    DNS_PORT,
+    IPV4_MAPPED,
+    Dns64Config,
+    Endpoint,
+    Forwarder,
+    Interfaces,
+    IPAddress,
+    IPNetwork,
+    SynthesisPrefix,
+    View,
+)
 from nat64.config.grammar import (
     Directive,
     Findings,
-    Mistake,
     Place,
     Refused,
     directives,
@@ -27,14 +40,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
-IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-DNS_PORT: Final = 53
-DEFAULT_RETRY: Final = 300
-DEFAULT_CONTROL_SOCKET: Final = "/run/dns64d/control.sock"
-IPV4_MAPPED: Final = ipaddress.IPv6Network("::ffff:0:0/96")
-
 _WILDCARDS: Final[dict[int, IPAddress]] = {4: ipaddress.IPv4Address(0), 6: ipaddress.IPv6Address(0)}
 _OWN_LOOPBACK: Final[dict[int, IPAddress]] = {
     4: ipaddress.IPv4Address("127.0.0.1"),
@@ -42,54 +47,6 @@ _OWN_LOOPBACK: Final[dict[int, IPAddress]] = {
 }
 # The documentation promises these; a config that relies on them must not run as if they were not there.
 _LATER: Final = frozenset({"mapped", "domain", "workers", "cache-size", "metrics-listen", "view"})
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """An address and a port, of a forwarder or to listen on."""
-
-    address: IPAddress
-    port: int = DNS_PORT
-
-    def __str__(self) -> str:
-        host = f"[{self.address}]" if self.address.version == 6 else str(self.address)
-        return f"{host}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True)
-class Interfaces:
-    """The `interfaces` directive: names, or every interface (``*`` or ``all``)."""
-
-    names: tuple[str, ...] = ()
-    every: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Dns64Config:
-    """What dns64.conf says. Ports are numbers, times are seconds."""
-
-    forwarders: tuple[Endpoint, ...]
-    """In order of preference; never empty."""
-    prefixes: tuple[Pref64, ...] = ()
-    """The RFC 6052 prefixes to synthesize with, used in turn."""
-    port: int = DNS_PORT
-    """Where to listen when `listen` does not say a port."""
-    listen: tuple[Endpoint, ...] = ()
-    """The very addresses to listen on; empty: `interfaces` decides."""
-    interfaces: Interfaces | None = None
-    """The interfaces to serve; ``None``: not said."""
-    allow_query: tuple[IPNetwork, ...] = ()
-    """Networks that are answered, beside loopback and the networks connected to `interfaces`."""
-    exclude: tuple[ipaddress.IPv6Network, ...] = (IPV4_MAPPED,)
-    """AAAA records within these count as absent (RFC 6147 section 5.1.4)."""
-    synthesize_on_failure: bool = True
-    """Whether a failed AAAA query counts as an empty answer (RFC 6147 section 5.1.2)."""
-    retry: int = DEFAULT_RETRY
-    """How long a forwarder that failed is passed over, in seconds."""
-    pidfile: str | None = None
-    control_socket: str | None = DEFAULT_CONTROL_SOCKET
-    """``None``: no control socket."""
-    warnings: tuple[Mistake, ...] = field(default=(), compare=False)
 
 
 def read(path: Path, name: str | None = None, *, port: int | None = None) -> Dns64Config:
@@ -130,14 +87,16 @@ class _Parser:
         self._check_loops(port, listen)
         self.findings.raise_if_any()
         return Dns64Config(
-            forwarders=tuple(self.forwarders),
-            prefixes=tuple(self.prefixes),
+            default=View(
+                forwarders=tuple(map(Forwarder, self.forwarders)),
+                prefixes=tuple(map(SynthesisPrefix, self.prefixes)),
+                exclude=tuple(self.exclude),
+                synthesize_on_failure=self.once.get("on-aaaa-failure") != "servfail",
+            ),
             port=port,
             listen=listen,
             interfaces=self.interfaces,
             allow_query=tuple(self.allow_query),
-            exclude=tuple(self.exclude),
-            synthesize_on_failure=self.once.get("on-aaaa-failure") != "servfail",
             retry=self._number("retry", DEFAULT_RETRY),
             pidfile=self._text("pidfile", None),
             control_socket=self._text("control-socket", DEFAULT_CONTROL_SOCKET),

@@ -25,7 +25,7 @@ from nat64.dns64.message import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nat64.config.totd import Endpoint
+    from nat64.config.dns64_config import Forwarder
     from nat64.dns64.forwarders import Forwarders
 
 ASK_SECONDS: Final = 1.0
@@ -46,7 +46,7 @@ class Flags:
 class Ask:
     """One message to one forwarder, over UDP or TCP."""
 
-    forwarder: Endpoint
+    forwarder: Forwarder
     tcp: bool
     message: Message
 
@@ -75,8 +75,8 @@ class Exchange:
     done: bool = False
     timer: float = 0.0
     """When to call `handle_timer`, if nothing comes before."""
-    _queue: list[Endpoint] = field(default_factory=list)
-    _useless: set[Endpoint] = field(default_factory=set)
+    _queue: list[Forwarder] = field(default_factory=list)
+    _useless: set[Forwarder] = field(default_factory=set)
     _unsent: list[Ask] = field(default_factory=list)
     _open: list[Ask] = field(default_factory=list)
     _latest: Ask | None = None
@@ -124,7 +124,7 @@ class Exchange:
             self.forwarders.silent(self._latest.forwarder, self._latest_sent, now)
         if not self._queue:
             self._queue = [
-                endpoint for endpoint in self.forwarders.in_order(now) if endpoint not in self._useless
+                forwarder for forwarder in self.forwarders.in_order(now) if forwarder not in self._useless
             ]
         self._ask_next(now)
 
@@ -151,7 +151,7 @@ class Exchange:
     def _ask_next(self, now: float) -> None:
         if self.reply is not None:
             # With one forwarder's failure in hand, only a healthy one is worth the client's time.
-            self._queue = [endpoint for endpoint in self._queue if self._is_healthy(endpoint, now)]
+            self._queue = [forwarder for forwarder in self._queue if self._is_healthy(forwarder, now)]
             self._open = [ask for ask in self._open if self._is_healthy(ask.forwarder, now)]
         if now >= self.deadline or not (self._queue or self._open):
             self.done = True
@@ -161,10 +161,10 @@ class Exchange:
             self._latest = None
             self.timer = min(self.deadline, now + ASK_SECONDS)
 
-    def _is_healthy(self, endpoint: Endpoint, now: float) -> bool:
-        return self.forwarders.failed_until(endpoint, now) is None
+    def _is_healthy(self, forwarder: Forwarder, now: float) -> bool:
+        return self.forwarders.failed_until(forwarder, now) is None
 
-    def _send(self, forwarder: Endpoint, now: float, *, tcp: bool, edns: bool) -> None:
+    def _send(self, forwarder: Forwarder, now: float, *, tcp: bool, edns: bool) -> None:
         message = Message(
             id=self.random_id(),
             question=self.question,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pyroute2 import AsyncIPRoute, NetlinkError
 
 if TYPE_CHECKING:
-    from nat64.config.totd import Interfaces, IPNetwork
+    from nat64.config.dns64_config import Interfaces, IPNetwork
 
 
 class InterfacesUnreadableError(Exception):

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from dnslib import DNSLabel
 
-    from nat64.config.totd import Dns64Config
+    from nat64.addressing.prefix import Pref64
+    from nat64.config.dns64_config import View
     from nat64.dns64.forwarders import Forwarders
 
 DEADLINE_SECONDS: Final = 4.0
@@ -28,13 +29,18 @@ DEADLINE_SECONDS: Final = 4.0
 
 @dataclass(slots=True)
 class Surroundings:
-    """What all resolutions under one config share."""
+    """What all resolutions for the clients of one view share."""
 
-    config: Dns64Config
+    view: View
     forwarders: Forwarders
     rotation: synthesis.PrefixRotation
     random_id: Callable[[], int]
     """Returns an ID from 0 to 65535 that nobody can foresee."""
+
+    @property
+    def prefixes(self) -> tuple[Pref64, ...]:
+        """All prefixes that addresses may be in."""
+        return tuple(each.prefix for each in self.view.prefixes)
 
 
 @dataclass(slots=True)
@@ -122,12 +128,12 @@ class Resolution:
         query = self.query
         validates = query.checking_disabled and query.edns is not None and query.edns.dnssec_ok
         in_class = query.question.qclass == CLASS_IN
-        return bool(self.around.config.prefixes) and in_class and not validates
+        return bool(self.around.prefixes) and in_class and not validates
 
     def _reverse_target(self) -> DNSLabel | None:
         if not self._may_synthesize():
             return None
-        return reverse.in_addr_arpa(self.query.question.name, self.around.config.prefixes)
+        return reverse.in_addr_arpa(self.query.question.name, self.around.prefixes)
 
     def _beyond_alias(self, question: Question) -> Message | None:
         """Return what follows a reverse name's CNAME when no forwarder need say it.
@@ -137,7 +143,7 @@ class Resolution:
         local = replace(self.query, question=question, is_response=True)
         if question.qtype in (RRType.CNAME, RRType.ANY):
             return local
-        prefixes = self.around.config.prefixes
+        prefixes = self.around.prefixes
         if not ipv4only.is_local(question, prefixes):
             return None
         ipv4only.answer(question, prefixes, local)
@@ -156,10 +162,10 @@ class Resolution:
             self._conclude_aaaa(main.reply, self._a)
 
     def _conclude_aaaa(self, aaaa: Message | None, a: Exchange) -> None:
-        config = self.around.config
+        view = self.around.view
         if aaaa is not None:
-            aaaa = synthesis.without_excluded(aaaa, config.exclude)
-        if not synthesis.wants_synthesis(aaaa, synthesize_on_failure=config.synthesize_on_failure):
+            aaaa = synthesis.without_excluded(aaaa, view.exclude)
+        if not synthesis.wants_synthesis(aaaa, synthesize_on_failure=view.synthesize_on_failure):
             self._finish(aaaa, "forwarded")
         elif a.done:
             self._synthesize(aaaa, a.reply)

@@ -15,7 +15,7 @@ from nat64.dns64.sockets import BindError, Binding, Families, ListeningPair, bin
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
-    from nat64.config.totd import Dns64Config, Interfaces, IPNetwork
+    from nat64.config.dns64_config import Dns64Config, Interfaces, IPNetwork
 
 log = logging.getLogger(__name__)
 

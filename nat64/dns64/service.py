@@ -17,7 +17,7 @@ from nat64.dns64.synthesis import PrefixRotation
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from nat64.config.totd import Dns64Config, IPNetwork
+    from nat64.config.dns64_config import Dns64Config, IPNetwork
     from nat64.dns64.message import Question
 
 MOST_OUTSTANDING: Final = 1000
@@ -44,6 +44,7 @@ class Service:
     counters: Counter[str] = field(default_factory=Counter)
     outstanding: int = 0
     _outstanding_of: Counter[Question] = field(default_factory=Counter)
+    _config: Dns64Config = field(init=False)
     _around: Surroundings = field(init=False)
     _access: AllowQuery = field(default_factory=lambda: AllowQuery(()))
 
@@ -52,10 +53,12 @@ class Service:
 
         Queries under way end by the config they began with; what is known of the forwarders is kept.
         """
-        forwarders = Forwarders(config.forwarders, config.retry)
+        forwarders = Forwarders(config.default.forwarders, config.retry)
         if hasattr(self, "_around"):
             forwarders.carry_over(self._around.forwarders)
-        self._around = Surroundings(config, forwarders, PrefixRotation(config.prefixes), self.random_id)
+        self._config = config
+        rotation = PrefixRotation([each.prefix for each in config.default.prefixes])
+        self._around = Surroundings(config.default, forwarders, rotation, self.random_id)
 
     def allow(self, networks: Iterable[IPNetwork]) -> None:
         """Answer the hosts in `networks`, and loopback, from here on."""
@@ -64,7 +67,7 @@ class Service:
     @property
     def config(self) -> Dns64Config:
         """The config in force."""
-        return self._around.config
+        return self._config
 
     @property
     def forwarders(self) -> Forwarders:
@@ -133,7 +136,7 @@ class Service:
     def _local(self, query: Message) -> Message | None:
         """Return the answer to a query that no forwarder is needed for."""
         question = query.question
-        prefixes = self.config.prefixes
+        prefixes = self._around.prefixes
         if query.edns is not None and query.edns.version != 0:
             self.counters["bad_edns_version"] += 1
             return reply_to(query, RCode.BADVERS)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from nat64.dns64.occupant import occupant
 
 if TYPE_CHECKING:
-    from nat64.config.totd import Dns64Config, IPAddress
+    from nat64.config.dns64_config import Dns64Config, IPAddress
 
 IPV4_ANY: Final = ipaddress.IPv4Address("0.0.0.0")  # noqa: S104 - who is answered is `allow-query`'s matter
 IPV6_ANY: Final = ipaddress.IPv6Address("::")

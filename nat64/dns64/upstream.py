@@ -60,11 +60,11 @@ class _UdpChannel:
             self._fail(by_us=error.errno in _OUR_SHORTAGES)
 
     def _open(self) -> None:
-        address = self._ask.forwarder.address
-        family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+        endpoint = self._ask.forwarder.endpoint
+        family = socket.AF_INET6 if endpoint.address.version == 6 else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
-        self._socket.connect((str(address), self._ask.forwarder.port))
+        self._socket.connect((str(endpoint.address), endpoint.port))
         # By number: asyncio would write out the socket's description with each call otherwise.
         self._loop.add_reader(self._socket.fileno(), self._readable, self._socket)
         self._socket.send(self._ask.data)
@@ -116,8 +116,8 @@ class _TcpChannel:
         self._news.set()
 
     async def _converse(self) -> bytes:
-        forwarder = self._ask.forwarder
-        reader, writer = await asyncio.open_connection(str(forwarder.address), forwarder.port)
+        endpoint = self._ask.forwarder.endpoint
+        reader, writer = await asyncio.open_connection(str(endpoint.address), endpoint.port)
         try:
             data = self._ask.data
             writer.write(len(data).to_bytes(2, "big") + data)

@@ -64,7 +64,7 @@ def _read_tayga(text: str) -> None:
 def _read_totd(text: str) -> None:
     config = _refused_or_read(lambda: totd.parse(text, FILE))
     if config is not None:
-        assert config.forwarders
+        assert config.default.forwarders
         for warning in config.warnings:
             _check_mistake(warning)
 

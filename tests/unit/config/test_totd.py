@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nat64.config.dns64_config import Endpoint, Forwarder, Interfaces
 from nat64.config.grammar import ConfigError
-from nat64.config.totd import Endpoint, Interfaces, parse, read
+from nat64.config.totd import parse, read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,11 +62,11 @@ scoped fec0:: 2001:db8:: 48
 stf
 """
     config = parse(text, "totd.conf")
-    assert config.forwarders == (
-        Endpoint(ip_address("192.0.2.53"), 65053),
-        Endpoint(ip_address("2001:db8::53"), 53),
+    assert config.default.forwarders == (
+        Forwarder(Endpoint(ip_address("192.0.2.53"), 65053)),
+        Forwarder(Endpoint(ip_address("2001:db8::53"), 53)),
     )
-    assert [str(prefix) for prefix in config.prefixes] == ["2001:db8:64:ff9b::/96", "3fff:64::/96"]
+    assert [str(each.prefix) for each in config.default.prefixes] == ["2001:db8:64:ff9b::/96", "3fff:64::/96"]
     assert (config.port, config.pidfile, config.retry) == (5353, "/var/run/totd.pid", 120)
     assert config.interfaces == Interfaces(("eth0", "eth1"))
     assert [str(warning).split(";")[0] for warning in config.warnings] == [
@@ -82,8 +83,8 @@ def test_defaults_are_totds() -> None:
     config = parse(SOUND, "dns64.conf")
     assert (config.port, config.retry, config.pidfile) == (53, 300, None)
     assert config.control_socket == "/run/dns64d/control.sock"
-    assert config.exclude == (ip_network("::ffff:0:0/96"),)
-    assert config.synthesize_on_failure
+    assert config.default.exclude == (ip_network("::ffff:0:0/96"),)
+    assert config.default.synthesize_on_failure
 
 
 @pytest.mark.parametrize("word", ["*", "all", "ALL"])
@@ -94,7 +95,7 @@ def test_interfaces_all(word: str) -> None:
 @pytest.mark.parametrize("length", [32, 40, 48, 56, 64, 96])
 def test_rfc6052_2_2_prefix_lengths(length: int) -> None:
     config = parse(f"forwarder 192.0.2.53\nallow-query ::1\nprefix 2001:db8::/{length}", "f")
-    assert config.prefixes[0].network.prefixlen == length
+    assert config.default.prefixes[0].prefix.network.prefixlen == length
 
 
 def test_our_own_directives() -> None:
@@ -119,8 +120,8 @@ control-socket none
         "192.0.2.0/24",
         "198.51.100.7/32",
     ]
-    assert list(map(str, config.exclude)) == ["::ffff:0:0/96", "3fff::/20"]
-    assert not config.synthesize_on_failure
+    assert list(map(str, config.default.exclude)) == ["::ffff:0:0/96", "3fff::/20"]
+    assert not config.default.synthesize_on_failure
     assert config.control_socket is None
 
 
@@ -224,7 +225,7 @@ def test_a_forwarder_that_is_dns64d_itself_is_a_mistake(lines: str) -> None:
     ],
 )
 def test_another_server_on_this_host_may_be_a_forwarder(lines: str) -> None:
-    assert parse(lines, "f").forwarders
+    assert parse(lines, "f").default.forwarders
 
 
 @pytest.mark.parametrize(
@@ -239,7 +240,7 @@ def test_another_server_on_this_host_may_be_a_forwarder(lines: str) -> None:
 def test_a_repeated_entry_of_a_list_counts_once_as_totd_takes_it(line: str) -> None:
     assert "a second time" in warnings(SOUND + line)[0]
     config = parse(SOUND + line, "f")
-    for entries in (config.forwarders, config.prefixes, config.listen):
+    for entries in (config.default.forwarders, config.default.prefixes, config.listen):
         assert len(entries) <= 1
 
 

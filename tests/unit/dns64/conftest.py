@@ -106,7 +106,7 @@ class Lab:
     def _serve(self, ask: Ask, query: Query) -> None:
         wire = ask.data
         question = dns.message.from_wire(wire).question[0]
-        forwarder = str(ask.forwarder.address)
+        forwarder = str(ask.forwarder.endpoint.address)
         self.asked.append((forwarder, str(question.name).lower(), question.rdtype.name))
         if forwarder in self.dead:
             query.resolution.ask_failed(ask, self.now)

@@ -11,7 +11,7 @@ import dns.message
 import dns.rcode
 import pytest
 
-from nat64.config.totd import Endpoint
+from nat64.config.dns64_config import Endpoint, Forwarder
 from nat64.dns64.exchange import Exchange, Flags
 from nat64.dns64.forwarders import Forwarders
 from nat64.dns64.message import Question, parse
@@ -149,7 +149,7 @@ def test_a_forwarder_that_stalls_over_tcp_only_is_still_healthy() -> None:
     (over_tcp,) = exchange.asks_to_send()
     assert over_tcp.tcp
     exchange.handle_timer(exchange.timer)
-    assert forwarders.failed_until(endpoint(FIRST), exchange.timer) is None
+    assert forwarders.failed_until(forwarder(FIRST), exchange.timer) is None
 
 
 def test_rfc6891_7_a_forwarder_without_edns_is_asked_without(lab: Make, reply: Make) -> None:
@@ -174,12 +174,12 @@ def bare_header(ident: bytes, rcode: dns.rcode.Rcode) -> bytes:
     return ident + struct.pack("!HHHHH", 0x8180 | rcode, 0, 0, 0, 0)
 
 
-def endpoint(address: str) -> Endpoint:
-    return Endpoint(IPv4Address(address))
+def forwarder(address: str) -> Forwarder:
+    return Forwarder(Endpoint(IPv4Address(address)))
 
 
 def start() -> tuple[Exchange, Forwarders]:
-    forwarders = Forwarders([endpoint(FIRST), endpoint(SECOND)], retry=100)
+    forwarders = Forwarders([forwarder(FIRST), forwarder(SECOND)], retry=100)
     question = Question(parse(dns.message.make_query(NAME, "A").to_wire()).question.name, 1)
     exchange = Exchange(question, Flags(), forwarders, deadline=4.0, random_id=lambda: 7)
     exchange.start(0.0)
@@ -230,17 +230,17 @@ def test_a_late_reply_counts_and_shows_that_the_forwarder_lives() -> None:
     exchange, forwarders = start()
     (ask,) = exchange.asks_to_send()
     exchange.handle_timer(exchange.timer)
-    assert forwarders.failed_until(endpoint(FIRST), 1.0) is not None
+    assert forwarders.failed_until(forwarder(FIRST), 1.0) is not None
     assert exchange.reply_received(ask, answer_to(ask.data).to_wire(), 1.5)
     assert exchange.done
-    assert forwarders.failed_until(endpoint(FIRST), 1.5) is None
+    assert forwarders.failed_until(forwarder(FIRST), 1.5) is None
 
 
 def test_one_slow_name_does_not_condemn_a_forwarder_that_answers_others() -> None:
     exchange, forwarders = start()
-    forwarders.answered(endpoint(FIRST), 0.5)
+    forwarders.answered(forwarder(FIRST), 0.5)
     exchange.handle_timer(exchange.timer)
-    assert forwarders.failed_until(endpoint(FIRST), exchange.timer) is None
+    assert forwarders.failed_until(forwarder(FIRST), exchange.timer) is None
 
 
 def test_rfc7766_5_a_truncated_reply_is_asked_again_over_tcp(lab: Make, reply: Make) -> None:
@@ -252,17 +252,17 @@ def test_rfc7766_5_a_truncated_reply_is_asked_again_over_tcp(lab: Make, reply: M
 
 
 def test_a_reload_keeps_what_is_known_of_the_forwarders() -> None:
-    before = Forwarders([endpoint(FIRST), endpoint(SECOND)], retry=100)
-    before.failed(endpoint(FIRST), 10.0)
-    after = Forwarders([endpoint(SECOND), endpoint(FIRST), endpoint(THIRD)], retry=100)
+    before = Forwarders([forwarder(FIRST), forwarder(SECOND)], retry=100)
+    before.failed(forwarder(FIRST), 10.0)
+    after = Forwarders([forwarder(SECOND), forwarder(FIRST), forwarder(THIRD)], retry=100)
     after.carry_over(before)
-    assert after.in_order(11.0) == [endpoint(SECOND), endpoint(THIRD), endpoint(FIRST)]
+    assert after.in_order(11.0) == [forwarder(SECOND), forwarder(THIRD), forwarder(FIRST)]
 
 
 def test_a_reload_does_not_make_one_slow_name_condemn_a_forwarder() -> None:
-    before = Forwarders([endpoint(FIRST)], retry=100)
-    before.answered(endpoint(FIRST), 10.5)
-    after = Forwarders([endpoint(FIRST)], retry=100)
+    before = Forwarders([forwarder(FIRST)], retry=100)
+    before.answered(forwarder(FIRST), 10.5)
+    after = Forwarders([forwarder(FIRST)], retry=100)
     after.carry_over(before)
-    after.silent(endpoint(FIRST), 10.0, 11.0)
-    assert after.failed_until(endpoint(FIRST), 11.0) is None
+    after.silent(forwarder(FIRST), 10.0, 11.0)
+    assert after.failed_until(forwarder(FIRST), 11.0) is None

@@ -213,13 +213,17 @@ class _Daemon:
         service = self._server.service
         now = asyncio.get_running_loop().time()
         forwarders: list[Result] = []
-        for forwarder in service.forwarders.all:
-            until = service.forwarders.failed_until(forwarder, now)
+        for forwarder in service.forwarders:
+            until = service.health.failed_until(forwarder, now)
             row: Result = {
                 "address": str(forwarder.endpoint.address),
                 "port": forwarder.endpoint.port,
                 "healthy": until is None,
             }
+            if forwarder.tls_name is not None:
+                row["tls"] = forwarder.tls_name
+            if forwarder.validating:
+                row["validating"] = True
             if until is not None:
                 row["failed_until"] = round(time.time() + until - now)
             forwarders.append(row)
@@ -232,6 +236,15 @@ class _Daemon:
             "listening": self._server.listening,
             "prefixes": [str(each.prefix) for each in service.config.default.prefixes],
             "forwarders": forwarders,
+            "views": [
+                {
+                    "name": view.name,
+                    "networks": [str(network) for network in view.networks],
+                    "prefixes": [str(each.prefix) for each in view.prefixes],
+                    "forwarders": [str(forwarder) for forwarder in view.forwarders],
+                }
+                for view in service.config.views
+            ],
             "allow_query": [str(network) for network in service.allowed],
             "outstanding": service.outstanding,
             "counters": dict(service.counters),

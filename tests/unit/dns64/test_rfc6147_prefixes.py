@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 NAME = "v4.example."
 WELL_KNOWN = "64:ff9b::/96"
-# RFC 6052 section 2.4: one line for each prefix length, with 192.0.2.33 embedded.
-RFC6052_2_4 = [
-    ("2001:db8::/32", "2001:db8:c000:221::"),
-    ("2001:db8:100::/40", "2001:db8:1c0:2:21::"),
-    ("2001:db8:122::/48", "2001:db8:122:c000:2:2100::"),
-    ("2001:db8:122:300::/56", "2001:db8:122:3c0:0:221::"),
-    ("2001:db8:122:344::/64", "2001:db8:122:344:c0:2:2100:0"),
-    ("2001:db8:122:344::/96", "2001:db8:122:344::192.0.2.33"),
+# 198.51.100.7 put into a prefix of each length, written out by the figure of RFC 6052 section 2.2.
+BY_LENGTH = [
+    ("3fff:1::/32", "3fff:1:c633:6407::"),
+    ("3fff:2:100::/40", "3fff:2:1c6:3364:7::"),
+    ("3fff:3:300::/48", "3fff:3:300:c633:64:700::"),
+    ("3fff:4:300:aa00::/56", "3fff:4:300:aac6:33:6407::"),
+    ("3fff:5:0:1::/64", "3fff:5:0:1:c6:3364:700:0"),
+    ("3fff:6::/96", "3fff:6::198.51.100.7"),
 ]
 
 
@@ -55,22 +55,22 @@ def embed(by: PrefixChoice, *addresses: str) -> list[str]:
     return [str(IPv6Address(made[IPv4Address(a).packed])) for a in addresses if IPv4Address(a).packed in made]
 
 
-@pytest.mark.parametrize(("network", "expected"), RFC6052_2_4)
-def test_rfc6052_2_2_each_prefix_length_embeds_as_the_rfc_shows(
+@pytest.mark.parametrize(("network", "expected"), BY_LENGTH)
+def test_rfc6052_2_2_each_prefix_length_embeds_as_its_figure_shows(
     lab: Make, reply: Make, config: Make, network: str, expected: str
 ) -> None:
     zone = {
         (NAME, "AAAA"): reply(),
-        (NAME, "A"): reply(answer=(f"{NAME} 60 IN A 192.0.2.33",)),
+        (NAME, "A"): reply(answer=(f"{NAME} 60 IN A 198.51.100.7",)),
     }
     response = lab(zone, config(prefixes=(prefix(network),))).ask(NAME)
     assert [IPv6Address(item.address) for item in response.answer[0]] == [IPv6Address(expected)]
 
 
 def test_prefixes_of_different_lengths_take_equal_turns() -> None:
-    by = choice(*(prefix(network) for network, _ in RFC6052_2_4))
-    made = [embed(by, "192.0.2.33")[0] for _ in range(12)]
-    assert Counter(made) == {str(IPv6Address(expected)): 2 for _, expected in RFC6052_2_4}
+    by = choice(*(prefix(network) for network, _ in BY_LENGTH))
+    made = [embed(by, "198.51.100.7")[0] for _ in range(12)]
+    assert Counter(made) == {str(IPv6Address(expected)): 2 for _, expected in BY_LENGTH}
 
 
 def test_the_addresses_of_one_answer_share_one_turn() -> None:

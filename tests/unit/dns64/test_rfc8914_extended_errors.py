@@ -22,7 +22,7 @@ SYNTHESIZED = 29  # IANA's registry of Extended DNS Error Codes
 
 
 def error(code: int, text: str | None = None) -> dns.edns.EDEOption:
-    return dns.edns.EDEOption(code, text)
+    return dns.edns.EDEOption(dns.edns.EDECode.make(code), text)
 
 
 def v4_only(reply: Make, a: tuple[Any, ...] = (), aaaa: tuple[Any, ...] = ()) -> dict[tuple[str, str], Any]:

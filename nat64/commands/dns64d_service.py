@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from nat64 import __version__
+from nat64.commands.dns64d_status import forwarder_rows, view_rows
 from nat64.config import totd
 from nat64.config.dns64_config import DEFAULT_CONTROL_SOCKET
 from nat64.config.grammar import ConfigError
@@ -212,21 +213,6 @@ class _Daemon:
     def _status(self, _arguments: Mapping[str, object]) -> Result:
         service = self._server.service
         now = asyncio.get_running_loop().time()
-        forwarders: list[Result] = []
-        for forwarder in service.forwarders:
-            until = service.health.failed_until(forwarder, now)
-            row: Result = {
-                "address": str(forwarder.endpoint.address),
-                "port": forwarder.endpoint.port,
-                "healthy": until is None,
-            }
-            if forwarder.tls_name is not None:
-                row["tls"] = forwarder.tls_name
-            if forwarder.validating:
-                row["validating"] = True
-            if until is not None:
-                row["failed_until"] = round(time.time() + until - now)
-            forwarders.append(row)
         return {
             "daemon": "dns64d",
             "version": __version__,
@@ -235,16 +221,8 @@ class _Daemon:
             "config": str(self._settings.config_path),
             "listening": self._server.listening,
             "prefixes": [str(each.prefix) for each in service.config.default.prefixes],
-            "forwarders": forwarders,
-            "views": [
-                {
-                    "name": view.name,
-                    "networks": [str(network) for network in view.networks],
-                    "prefixes": [str(each.prefix) for each in view.prefixes],
-                    "forwarders": [str(forwarder) for forwarder in view.forwarders],
-                }
-                for view in service.config.views
-            ],
+            "forwarders": forwarder_rows(service, now, time.time()),
+            "views": view_rows(service),
             "allow_query": [str(network) for network in service.allowed],
             "outstanding": service.outstanding,
             "counters": dict(service.counters),

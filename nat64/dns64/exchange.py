@@ -111,9 +111,7 @@ class Exchange:
         self._open.remove(ask)
         self.forwarders.health.answered(ask.forwarder, now)
         if not ask.forwarder.validating:
-            reply.authentic_data = (
-                False  # RFC 6840 section 5.7: just what it heard from somebody else, perhaps
-            )
+            reply.authentic_data = False  # perhaps just what it heard from others (RFC 6840 section 5.7)
         self._judge(ask, reply, now)
         return True
 

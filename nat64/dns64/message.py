@@ -17,6 +17,7 @@ from dnslib.buffer import BufferError as ShortBufferError
 from dnslib.label import DNSBuffer, DNSLabelError
 
 CLASS_IN: Final = 1
+CLASS_CH: Final = 3
 OPCODE_QUERY: Final = 0
 HEADER_SIZE: Final = 12
 MAX_SIZE: Final = 65535
@@ -250,7 +251,10 @@ def _parse_record(buffer: _WireBuffer, message: Message, section: list[RR]) -> N
 
 def _parse_rdata(buffer: _WireBuffer, rtype: int, rclass: int, length: int) -> RD:
     if rclass != CLASS_IN and rtype in (RRType.A, RRType.AAAA):
-        return RD(buffer.get(length))  # not an IP address: CHAOS has a name and a number there
+        # No IP address: CHAOS has a name and a number there (RFC 1035 section 3.2.4), others who knows what.
+        if rclass == CLASS_CH and rtype == RRType.A:
+            return RD(wire_name(buffer.decode_name()) + buffer.get(2))
+        return RD(buffer.get(length))
     kind = _COMPRESSIBLE.get(rtype)
     if kind is not None:
         return kind.parse(buffer, length)

@@ -89,8 +89,8 @@ def synthesize(a_reply: Message, choice: PrefixChoice, longest: int) -> list[RR]
     end = chain_end(a_reply)
     records: list[RR] = []
     for record in a_reply.answers:
-        if record.rtype == RRType.A:
-            if record.rclass == CLASS_IN and record.rname == end and _address(record) in embedded:
+        if record.rtype == RRType.A and record.rclass == CLASS_IN:
+            if record.rname == end and _address(record) in embedded:
                 address = embedded[_address(record)]
                 records.append(aaaa_record(record.rname, address, min(record.ttl, longest)))
         elif not _covers(record, RRType.A):

@@ -210,3 +210,11 @@ def test_compression_pointers_stay_within_their_14_bits() -> None:
     wire = pack(parse(original.to_wire(max_size=65535)))
     assert len(wire) > 1 << 14
     assert dns.message.from_wire(wire).answer == original.answer
+
+
+@pytest.mark.parametrize("rdata", ["net.example. 12345", "example. 1"])
+def test_rfc1035_3_2_4_a_chaos_address_is_a_name_and_a_number(rdata: str) -> None:
+    query = dns.message.make_query("net.example.", "A", "CH")
+    reply = dns.message.make_response(query)
+    reply.answer.append(dns.rrset.from_text("net.example.", 60, "CH", "A", rdata))
+    assert dns.message.from_wire(pack(parse(reply.to_wire()))).answer == reply.answer

@@ -181,12 +181,32 @@ def test_a_late_answer_of_who_does_not_validate_does_not_overrule_it_either(
     query = dns.message.make_query(NAME, "TXT").to_wire()
     resolution = dns64.service.message_received(query, "::1", tcp=False, now=0.0).resolution
     (plain,) = resolution.asks_to_send()
+    dns64.service.health.answered(PLAIN, 0.5)  # it is slow for this name only
     resolution.handle_timer(resolution.timer)
     (validating,) = resolution.asks_to_send()
     failure = reply(rcode="SERVFAIL").to_wire(validating.data)
     assert resolution.reply_received(validating, failure, 1.1)
     assert not resolution.reply_received(plain, v4_only(reply)[NAME, "TXT"].to_wire(plain.data), 1.2)
     assert resolution.answer.rcode == dns.rcode.SERVFAIL
+
+
+def test_who_does_not_validate_is_not_asked_while_another_validating_one_is_waited_for(
+    lab: Make, reply: Make, config: Make
+) -> None:
+    dns64 = lab(v4_only(reply), config(forwarders=(SECOND_VALIDATING, VALIDATING, PLAIN)))
+    query = dns.message.make_query(NAME, "TXT").to_wire()
+    resolution = dns64.service.message_received(query, "::1", tcp=False, now=100.0).resolution
+    resolution.asks_to_send()
+    dns64.service.health.answered(SECOND_VALIDATING, 100.5)  # it is slow for this name only
+    resolution.handle_timer(resolution.timer)
+    (validating,) = resolution.asks_to_send()
+    assert resolution.reply_received(validating, reply(rcode="SERVFAIL").to_wire(validating.data), 101.1)
+    whom = []
+    while resolution.answer is None:
+        resolution.handle_timer(resolution.timer)
+        whom += [ask.forwarder for ask in resolution.asks_to_send()]
+    assert PLAIN not in whom
+    assert SECOND_VALIDATING in whom
 
 
 def test_rfc8914_4_7_once_a_forwarder_says_bogus_nobody_who_does_not_validate_is_asked(

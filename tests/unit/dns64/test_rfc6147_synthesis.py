@@ -205,7 +205,7 @@ def test_rfc6147_5_4_authority_and_additional_are_those_of_the_a_reply(lab: Make
     assert response.additional[0].rdtype.name == "A"
 
 
-def test_rfc6147_5_3_2_other_types_pass_unchanged(lab: Make, reply: Make) -> None:
+def test_rfc6147_5_3_3_other_types_pass_unchanged(lab: Make, reply: Make) -> None:
     zone = {
         (NAME, "A"): reply(answer=(f"{NAME} 60 IN A 192.0.2.33",)),
         (NAME, "MX"): reply(answer=(f"{NAME} 60 IN MX 10 mail.example.",)),
@@ -222,23 +222,13 @@ def test_rfc6147_5_3_2_other_types_pass_unchanged(lab: Make, reply: Make) -> Non
         assert not dns64.asked
 
 
-def test_rfc6147_3_a_client_that_validates_gets_no_synthesis(lab: Make, reply: Make) -> None:
+def test_rfc6147_5_5_a_client_that_validates_gets_no_synthesis(lab: Make, reply: Make) -> None:
     query = dns.message.make_query(NAME, "AAAA", want_dnssec=True)
     query.flags |= dns.flags.CD
     dns64 = lab(v4_only(reply))
     data = dns64.send(query.to_wire())
     assert not dns.message.from_wire(data).answer
     assert [rdtype for _, _, rdtype in dns64.asked] == ["AAAA"]
-
-
-@pytest.mark.parametrize(("dnssec_ok", "checking_disabled"), [(True, False), (False, True), (False, False)])
-def test_rfc6147_3_other_clients_get_synthesis(
-    lab: Make, reply: Make, dnssec_ok: bool, checking_disabled: bool
-) -> None:
-    query = dns.message.make_query(NAME, "AAAA", want_dnssec=dnssec_ok)
-    if checking_disabled:
-        query.flags |= dns.flags.CD
-    assert addresses(dns.message.from_wire(lab(v4_only(reply)).send(query.to_wire())))
 
 
 def test_ad_is_never_set_nor_echoed(lab: Make, reply: Make) -> None:
@@ -297,3 +287,44 @@ def test_chaos_class_is_not_synthesized(lab: Make, reply: Make) -> None:
     dns64 = lab(v4_only(reply))
     dns64.ask(NAME, rdclass="CH")
     assert [rdtype for _, _, rdtype in dns64.asked] == ["AAAA"]
+
+
+@pytest.mark.parametrize("aaaa", ["excluded", "failed"])
+def test_rfc2308_2_2_an_empty_answer_that_no_zone_gave_is_no_referral_and_is_not_kept(
+    lab: Make, reply: Make, aaaa: str
+) -> None:
+    chain = f"alias.example. 30 IN CNAME {NAME}"
+    referral = {
+        "authority": ("example. 60 IN NS ns.example.",),
+        "additional": ("ns.example. 60 IN A 192.0.2.1",),
+    }
+    excluded = reply(answer=(chain, f"{NAME} 60 IN AAAA ::ffff:192.0.2.1"), **referral)
+    zone = {
+        ("alias.example.", "AAAA"): excluded if aaaa == "excluded" else reply(rcode="SERVFAIL"),
+        ("alias.example.", "A"): reply(answer=(chain, f"{NAME} 60 IN A 127.0.0.1"), **referral),
+    }
+    response = lab(zone).ask("alias.example.")
+    assert response.rcode() == dns.rcode.NOERROR
+    assert [rrset.rdtype.name for rrset in response.answer] == ["CNAME"]
+    assert not response.authority
+    assert not response.additional
+
+
+def test_records_of_another_class_are_neither_excluded_nor_synthesized_from(lab: Make, reply: Make) -> None:
+    other = (f"{NAME} 60 CH AAAA \\# 3 000000", f"{NAME} 60 CH A net.example. 11")
+    zone = {
+        (NAME, "AAAA"): reply(answer=other, authority=(SOA,)),
+        (NAME, "A"): reply(answer=(*other, f"{NAME} 60 IN A 192.0.2.33")),
+    }
+    response = lab(zone).ask(NAME)
+    assert [str(rrset) for rrset in response.answer if rrset.rdclass.name == "IN"] == [
+        f"{NAME} 60 IN AAAA 2001:db8:64::c000:221"
+    ]
+    assert [rrset.rdtype.name for rrset in response.answer if rrset.rdclass.name == "CH"] == ["AAAA", "A"]
+
+
+def test_rfc6147_5_3_2_the_additional_section_stays_as_it_is(lab: Make, reply: Make) -> None:
+    additional = ("mail.example. 60 IN A 192.0.2.7", "mail.example. 60 IN AAAA 3fff::7")
+    zone = {(NAME, "MX"): reply(answer=(f"{NAME} 60 IN MX 10 mail.example.",), additional=additional)}
+    response = lab(zone).ask(NAME, "MX")
+    assert [str(rrset) for rrset in response.additional] == list(additional)

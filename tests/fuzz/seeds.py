@@ -36,7 +36,7 @@ from scapy.layers.inet6 import (
 from scapy.packet import Raw
 from scapy.utils import checksum
 
-from tests.fuzz import translator_target
+from tests.fuzz import dns64_seeds, translator_target
 from tests.fuzz.translator_target import (
     ADDRESSES4,
     FIX_ADDRESSES,
@@ -464,7 +464,12 @@ def config_inputs() -> Iterator[tuple[str, bytes]]:
             yield f"{name}{refused}-line-{number}", grammar + line.encode()
 
 
-INPUTS: Final = {"translator": translator_inputs, "config": config_inputs}
+INPUTS: Final = {
+    "translator": translator_inputs,
+    "config": config_inputs,
+    "dns64-query": dns64_seeds.query_inputs,
+    "dns64-reply": dns64_seeds.reply_inputs,
+}
 
 
 def main() -> None:

@@ -122,20 +122,20 @@ def said_over_udp(deed: str, data: bytes) -> list[tuple[float, bytes]]:
     """Return what is sent in reply, each with the seconds until then."""
     true = reply(data).to_wire()
     if deed in LIES:
-        return [*((0, lie) for lie in LIES[deed](data)), (AFTER, true)]
+        return [*((0.0, lie) for lie in LIES[deed](data)), (AFTER, true)]
     if deed in OVER_TCP:
-        return [(0, truncated(data))]
+        return [(0.0, truncated(data))]
     if deed in FAILURES:
-        return [(0, failed(data, dns.rcode.from_text(deed)))]
+        return [(0.0, failed(data, dns.rcode.from_text(deed)))]
     others: dict[str, list[tuple[float, bytes]]] = {
         "wrong-port": [(AFTER, true)],
         "wrong-address": [(AFTER, true)],
-        "flood": [(0, lie) for lie in wrong_ids(data)] * (FLOOD // 50),
-        "twice": [(0, true)] * 5,
+        "flood": [(0.0, lie) for lie in wrong_ids(data)] * (FLOOD // 50),
+        "twice": [(0.0, true)] * 5,
         "late": [(LATE, true)],
         "silent": [],
     }
-    return others.get(deed, [(0, true)])
+    return others.get(deed, [(0.0, true)])
 
 
 def deed_of(data: bytes) -> str:

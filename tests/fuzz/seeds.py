@@ -36,7 +36,7 @@ from scapy.layers.inet6 import (
 from scapy.packet import Raw
 from scapy.utils import checksum
 
-from tests.fuzz import translator_target
+from tests.fuzz import dns64_seeds, translator_target
 from tests.fuzz.config_seeds import config_inputs
 from tests.fuzz.translator_target import (
     ADDRESSES4,
@@ -383,7 +383,12 @@ def _turned_back(by_name: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
     yield "turned-back-error", translator_target.encode(plain, [Record(0, 0, 0, error)])
 
 
-INPUTS: Final = {"translator": translator_inputs, "config": config_inputs}
+INPUTS: Final = {
+    "translator": translator_inputs,
+    "config": config_inputs,
+    "dns64-query": dns64_seeds.query_inputs,
+    "dns64-reply": dns64_seeds.reply_inputs,
+}
 
 
 def main() -> None:

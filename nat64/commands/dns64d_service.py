@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from nat64 import __version__
+from nat64.commands.dns64d_status import forwarder_rows, view_rows
 from nat64.config import totd
 from nat64.config.dns64_config import DEFAULT_CONTROL_SOCKET
 from nat64.config.grammar import ConfigError
@@ -212,17 +213,6 @@ class _Daemon:
     def _status(self, _arguments: Mapping[str, object]) -> Result:
         service = self._server.service
         now = asyncio.get_running_loop().time()
-        forwarders: list[Result] = []
-        for forwarder in service.forwarders.all:
-            until = service.forwarders.failed_until(forwarder, now)
-            row: Result = {
-                "address": str(forwarder.endpoint.address),
-                "port": forwarder.endpoint.port,
-                "healthy": until is None,
-            }
-            if until is not None:
-                row["failed_until"] = round(time.time() + until - now)
-            forwarders.append(row)
         return {
             "daemon": "dns64d",
             "version": __version__,
@@ -231,7 +221,8 @@ class _Daemon:
             "config": str(self._settings.config_path),
             "listening": self._server.listening,
             "prefixes": [str(each.prefix) for each in service.config.default.prefixes],
-            "forwarders": forwarders,
+            "forwarders": forwarder_rows(service, now, time.time()),
+            "views": view_rows(service),
             "allow_query": [str(network) for network in service.allowed],
             "outstanding": service.outstanding,
             "counters": dict(service.counters),

@@ -137,15 +137,20 @@ def _tell_status(status: Result) -> Iterable[str]:
 
 def _tell_value(key: str, value: object) -> Iterable[str]:
     if isinstance(value, dict):
-        parts = (f"{name.replace('_', ' ')} {part}" for name, part in value.items())
+        parts = (f"{name.replace('_', ' ')} {_text(part)}" for name, part in value.items())
         yield _line(key, ", ".join(parts) or "none")
     elif isinstance(value, list) and value and isinstance(value[0], dict):
         for row in value:
             yield from _tell_value(key, row)
     elif isinstance(value, list):
-        yield _line(key, " ".join(map(str, value)) or "none")
+        yield _line(key, _text(value))
     else:
         yield _line(key, "none" if value is None else str(value))
+
+
+def _text(value: object) -> str:
+    """Write a value inside a line; of a list the members, of an empty one ``none``."""
+    return (" ".join(map(str, value)) or "none") if isinstance(value, list) else str(value)
 
 
 def _line(key: str, value: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from nat64.config.dns64_config import IPNetwork
+    from nat64.config.dns64_config import IPAddress, IPNetwork
 
 LOOPBACK: Final = (ipaddress.IPv4Network("127.0.0.0/8"), ipaddress.IPv6Network("::1/128"))
 
@@ -19,7 +19,11 @@ class AllowQuery:
     def __init__(self, networks: Iterable[IPNetwork]) -> None:
         self.networks: tuple[IPNetwork, ...] = tuple(dict.fromkeys((*LOOPBACK, *networks)))
 
-    def allows(self, host: str) -> bool:
-        """Tell whether the host, an address as the kernel writes it (perhaps with ``%zone``), is answered."""
-        address = ipaddress.ip_address(host.partition("%")[0])
-        return any(address in network for network in self.networks)
+    def allows(self, client: IPAddress) -> bool:
+        """Tell whether the client is answered."""
+        return any(client in network for network in self.networks)
+
+
+def client_address(host: str) -> IPAddress:
+    """Read a client's address as the kernel writes it, perhaps with ``%zone``."""
+    return ipaddress.ip_address(host.partition("%")[0])

@@ -10,6 +10,7 @@ import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from nat64.dns64 import extended_error
 from nat64.dns64.message import (
     HEADER_SIZE,
     UNFRAGMENTED_SIZE,
@@ -44,7 +45,7 @@ class Flags:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ask:
-    """One message to one forwarder, over UDP or TCP."""
+    """One message to one forwarder, over UDP or TCP, or over TLS where the forwarder has a `tls_name`."""
 
     forwarder: Forwarder
     tcp: bool
@@ -73,6 +74,11 @@ class Exchange:
     reply: Message | None = None
     """The reply, or at the end the best of the failures; ``None`` when nobody answered."""
     done: bool = False
+    validation_failed: bool = False
+    """Whether a validating forwarder was to say that the answer is authentic, and did not.
+
+    It failed, or nobody answered. Never so with CD, which asks for answers that are not validated.
+    """
     timer: float = 0.0
     """When to call `handle_timer`, if nothing comes before."""
     _queue: list[Forwarder] = field(default_factory=list)
@@ -103,25 +109,32 @@ class Exchange:
         if reply is None:
             return False
         self._open.remove(ask)
-        self.forwarders.answered(ask.forwarder, now)
+        self.forwarders.health.answered(ask.forwarder, now)
+        if not ask.forwarder.validating:
+            reply.authentic_data = (
+                False  # RFC 6840 section 5.7: just what it heard from somebody else, perhaps
+            )
         self._judge(ask, reply, now)
         return True
 
-    def ask_failed(self, ask: Ask, now: float, *, by_us: bool = False) -> None:
-        """Learn that `ask` cannot be answered: refused, unreachable, closed; or we ourselves could not ask."""
+    def ask_failed(self, ask: Ask, now: float, *, by_us: bool = False, why: str | None = None) -> None:
+        """Learn that `ask` cannot be answered: refused, unreachable, closed; or we ourselves could not ask.
+
+        `why` is for the log, ``what is wrong; remedy``.
+        """
         if self.done or ask not in self._open:
             return
         self._open.remove(ask)
-        if not (ask.tcp or by_us):
-            self.forwarders.failed(ask.forwarder, now)
+        if _shows_health(ask) and not by_us:
+            self.forwarders.health.failed(ask.forwarder, now, why or "it cannot be reached")
         self._pass_over(ask, now)
 
     def handle_timer(self, now: float) -> None:
         """Go on to the next forwarder, or give up at the deadline."""
         if self.done or now < self.timer:
             return
-        if self._latest is not None and not self._latest.tcp:
-            self.forwarders.silent(self._latest.forwarder, self._latest_sent, now)
+        if self._latest is not None and _shows_health(self._latest):
+            self.forwarders.health.silent(self._latest.forwarder, self._latest_sent, now)
         if not self._queue:
             self._queue = [
                 forwarder for forwarder in self.forwarders.in_order(now) if forwarder not in self._useless
@@ -137,10 +150,27 @@ class Exchange:
         elif reply.rcode in (RCode.NOERROR, RCode.NXDOMAIN) and not reply.truncated:
             self.reply = reply
             self.done = True
+            self.validation_failed = False
         else:
+            if self._is_verdict(ask, reply):
+                self._trust_only_validating()
+                self.reply = reply
             if self.reply is None and not reply.truncated:
                 self.reply = reply
             self._pass_over(ask, now)
+
+    def _is_verdict(self, ask: Ask, reply: Message) -> bool:
+        """Tell whether a failure may mean, or does mean, that the answer is bogus (RFC 4035 section 5.5)."""
+        if reply.rcode != RCode.SERVFAIL or self.flags.checking_disabled or self.validation_failed:
+            return False
+        return ask.forwarder.validating or extended_error.is_bogus(reply.edns)
+
+    def _trust_only_validating(self) -> None:
+        """Let no forwarder that does not validate say otherwise; another one that does may."""
+        self.validation_failed = True
+        self._useless.update(each for each in self.forwarders.all if not each.validating)
+        self._queue = [each for each in self._queue if each.validating]
+        self._open = [ask for ask in self._open if ask.forwarder.validating]
 
     def _pass_over(self, ask: Ask, now: float) -> None:
         """Leave a forwarder that cannot help out of the later rounds."""
@@ -155,6 +185,8 @@ class Exchange:
             self._open = [ask for ask in self._open if self._is_healthy(ask.forwarder, now)]
         if now >= self.deadline or not (self._queue or self._open):
             self.done = True
+            if self.reply is None and not self.flags.checking_disabled:
+                self.validation_failed = any(each.validating for each in self.forwarders.all)
         elif self._queue:
             self._send(self._queue.pop(0), now, tcp=False, edns=True)
         else:
@@ -162,22 +194,28 @@ class Exchange:
             self.timer = min(self.deadline, now + ASK_SECONDS)
 
     def _is_healthy(self, forwarder: Forwarder, now: float) -> bool:
-        return self.forwarders.failed_until(forwarder, now) is None
+        return self.forwarders.health.failed_until(forwarder, now) is None
 
     def _send(self, forwarder: Forwarder, now: float, *, tcp: bool, edns: bool) -> None:
         message = Message(
             id=self.random_id(),
             question=self.question,
             recursion_desired=self.flags.recursion_desired,
+            authentic_data=forwarder.validating,
             checking_disabled=self.flags.checking_disabled,
             edns=Edns(UNFRAGMENTED_SIZE, dnssec_ok=self.flags.dnssec_ok) if edns else None,
         )
-        ask = Ask(forwarder, tcp, message)
+        ask = Ask(forwarder, tcp or forwarder.tls_name is not None, message)
         self._unsent.append(ask)
         self._open.append(ask)
         self._latest, self._latest_sent = ask, now
         patience = (self.deadline - now) / (len(self._queue) + 1)
         self.timer = min(self.deadline, now + max(SHORTEST_ASK_SECONDS, min(ASK_SECONDS, patience)))
+
+
+def _shows_health(ask: Ask) -> bool:
+    """Tell whether a failure is the forwarder's; one that stalls over TCP only still answers over UDP."""
+    return not ask.tcp or ask.forwarder.tls_name is not None
 
 
 def _read(data: bytes, asked: Message) -> Message | None:

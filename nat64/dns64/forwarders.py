@@ -1,12 +1,16 @@
-"""Which forwarder to ask: totd's order of preference, with the failed ones passed over for a while."""
+"""Which forwarder to ask: totd's order of preference, with the failed ones passed over for a while.
+
+Times are seconds of one monotonic clock, given as `now`.
+"""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection
 
     from nat64.config.dns64_config import Forwarder
 
@@ -14,36 +18,29 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Forwarders:
-    """The forwarders in order of preference, and until when each is passed over.
+class Health:
+    """Which forwarders answer, and until when each of the others is passed over; one table for all uses.
 
-    Times are seconds of one monotonic clock, given as `now`.
+    `retry` is how many seconds that lasts.
     """
 
-    def __init__(self, forwarders: Sequence[Forwarder], retry: float) -> None:
-        self._forwarders = tuple(forwarders)
-        self._retry = retry
+    def __init__(self, retry: float = 0.0) -> None:
+        self.retry = retry
         self._failed_until: dict[Forwarder, float] = {}
         self._last_answer: dict[Forwarder, float] = {}
-
-    def in_order(self, now: float) -> list[Forwarder]:
-        """Return whom to ask, best first: the healthy by preference, then the failed, soonest due first."""
-        healthy = [forwarder for forwarder in self._forwarders if self.failed_until(forwarder, now) is None]
-        failed = [forwarder for forwarder in self._forwarders if forwarder not in healthy]
-        return healthy + sorted(failed, key=self._failed_until.__getitem__)
 
     def failed_until(self, forwarder: Forwarder, now: float) -> float | None:
         """Return when the forwarder will be preferred again; ``None`` when it is healthy."""
         until = self._failed_until.get(forwarder)
         return until if until is not None and until > now else None
 
-    def failed(self, forwarder: Forwarder, now: float) -> None:
-        """Record that a forwarder cannot be reached."""
+    def failed(self, forwarder: Forwarder, now: float, why: str = "it does not answer") -> None:
+        """Record that a forwarder cannot be used, and tell so once."""
         if self.failed_until(forwarder, now) is None:
-            self._failed_until[forwarder] = now + self._retry
+            self._failed_until[forwarder] = now + self.retry
             log.warning(
-                "forwarder does not answer",
-                extra={"forwarder": str(forwarder), "preferred_again_in": self._retry},
+                "forwarder failed",
+                extra={"forwarder": str(forwarder), "why": why, "preferred_again_in": self.retry},
             )
 
     def silent(self, forwarder: Forwarder, since: float, now: float) -> None:
@@ -60,15 +57,21 @@ class Forwarders:
         if self._failed_until.pop(forwarder, 0.0) > now:
             log.info("forwarder answers again", extra={"forwarder": str(forwarder)})
 
-    def carry_over(self, before: Forwarders) -> None:
-        """Take what `before` knew about the forwarders that both have."""
-        for forwarder in self._forwarders:
-            if forwarder in before._failed_until:
-                self._failed_until[forwarder] = before._failed_until[forwarder]
-            if forwarder in before._last_answer:
-                self._last_answer[forwarder] = before._last_answer[forwarder]
+    def forget_all_but(self, forwarders: Collection[Forwarder]) -> None:
+        """Keep only what is known of `forwarders`."""
+        for table in (self._failed_until, self._last_answer):
+            for forwarder in set(table).difference(forwarders):
+                del table[forwarder]
 
-    @property
-    def all(self) -> tuple[Forwarder, ...]:
-        """All forwarders, in order of preference."""
-        return self._forwarders
+
+@dataclass(frozen=True, slots=True)
+class Forwarders:
+    """Whom to ask, in order of preference, and how they are."""
+
+    all: tuple[Forwarder, ...]
+    health: Health
+
+    def in_order(self, now: float) -> list[Forwarder]:
+        """Return whom to ask, best first: the healthy by preference, then the failed, soonest due first."""
+        until = {forwarder: self.health.failed_until(forwarder, now) for forwarder in self.all}
+        return sorted(self.all, key=lambda forwarder: until[forwarder] or 0.0)

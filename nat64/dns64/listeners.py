@@ -11,12 +11,12 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from nat64.dns64.sockets import IP_PKTINFO
-from nat64.dns64.upstream import pursue
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from nat64.dns64.service import Query, Service
+    from nat64.dns64.upstream import Upstream
 
 log = logging.getLogger(__name__)
 
@@ -60,11 +60,11 @@ class Tasks:
             task.cancel()
 
 
-async def respond(service: Service, query: Query) -> bytes:
+async def respond(service: Service, upstream: Upstream, query: Query) -> bytes:
     """Resolve a query and return the response to it, SERVFAIL after a fault of our own."""
     response = b""
     try:
-        await pursue(query.resolution)
+        await upstream.pursue(query.resolution)
     except Exception:
         log.exception("a query failed by a fault of ours")
     finally:
@@ -75,9 +75,10 @@ async def respond(service: Service, query: Query) -> bytes:
 class UdpListener:
     """Serves one UDP socket; responses leave from the address that was asked."""
 
-    def __init__(self, listening: socket.socket, service: Service, tasks: Tasks) -> None:
+    def __init__(self, listening: socket.socket, service: Service, upstream: Upstream, tasks: Tasks) -> None:
         self._socket = listening
         self._service = service
+        self._upstream = upstream
         self._tasks = tasks
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(listening, self._readable)
@@ -116,7 +117,7 @@ class UdpListener:
             self._tasks.start(self._resolve(result, control, peer))
 
     async def _resolve(self, query: Query, control: list[tuple[int, int, bytes]], peer: Address) -> None:
-        response = await respond(self._service, query)
+        response = await respond(self._service, self._upstream, query)
         if self._socket.fileno() >= 0:
             self._send(response, control, peer)
 
@@ -147,8 +148,9 @@ def source_control(control: list[tuple[int, int, bytes]]) -> list[tuple[int, int
 class TcpListeners:
     """Serves the TCP sockets: bounded connections, pipelined queries (RFC 7766)."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, upstream: Upstream) -> None:
         self._service = service
+        self._upstream = upstream
         self._connections: Counter[str] = Counter()
 
     async def serve(self, listening: socket.socket) -> asyncio.Server:
@@ -165,7 +167,7 @@ class TcpListeners:
             writer.transport.abort()
             return
         self._connections[host] += 1
-        connection = _TcpConnection(reader, writer, host, self._service)
+        connection = _TcpConnection(reader, writer, host, self._service, self._upstream)
         try:
             await connection.run()
             await connection.close()
@@ -182,12 +184,18 @@ class _TcpConnection:
     """One client's connection."""
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, service: Service
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        host: str,
+        service: Service,
+        upstream: Upstream,
     ) -> None:
         self._reader = reader
         self._writer = writer
         self._host = host
         self._service = service
+        self._upstream = upstream
         self._tasks = Tasks()
         self._free = asyncio.Semaphore(MOST_PIPELINED)
         self._writing = asyncio.Lock()
@@ -219,7 +227,7 @@ class _TcpConnection:
 
     async def _resolve(self, query: Query) -> None:
         try:
-            await self._write(await respond(self._service, query))
+            await self._write(await respond(self._service, self._upstream, query))
         except (OSError, TimeoutError):
             self._writer.transport.abort()
         finally:

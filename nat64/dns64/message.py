@@ -102,6 +102,11 @@ class Message:
     additionals: list[RR] = field(default_factory=list)
     edns: Edns | None = None
 
+    @property
+    def dnssec_ok(self) -> bool:
+        """The DO bit (RFC 3225)."""
+        return self.edns is not None and self.edns.dnssec_ok
+
 
 class _WireBuffer(DNSBuffer):  # type: ignore[misc]  # dnslib carries no types
     """dnslib's buffer, with names that are bounded when read and pointers that fit when written."""
@@ -239,14 +244,16 @@ def _parse_record(buffer: _WireBuffer, message: Message, section: list[RR]) -> N
         )
         message.rcode |= ttl >> 24 << 4
         return
-    rdata = _parse_rdata(buffer, rtype, length)
+    rdata = _parse_rdata(buffer, rtype, rclass, length)
     if buffer.offset != end:
         raise MalformedMessage("RDLENGTH does not fit the record")
     # RFC 2181 section 8: a TTL with the most significant bit set counts as zero.
     section.append(RR(owner, rtype, rclass, ttl if ttl < 1 << 31 else 0, rdata))
 
 
-def _parse_rdata(buffer: _WireBuffer, rtype: int, length: int) -> RD:
+def _parse_rdata(buffer: _WireBuffer, rtype: int, rclass: int, length: int) -> RD:
+    if rclass != CLASS_IN and rtype in (RRType.A, RRType.AAAA):
+        return RD(buffer.get(length))  # not an IP address: CHAOS has a name and a number there
     kind = _COMPRESSIBLE.get(rtype)
     if kind is not None:
         return kind.parse(buffer, length)

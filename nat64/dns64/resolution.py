@@ -9,38 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from nat64.dns64 import ipv4only, reverse, synthesis
-from nat64.dns64.exchange import Ask, Exchange, Flags
+from nat64.config.dns64_config import Synthesis
+from nat64.dns64 import extended_error, ipv4only, reverse, synthesis
+from nat64.dns64.chain import answers_at_end, chain_end
+from nat64.dns64.exchange import Ask, Flags
+from nat64.dns64.lookup import Lookup
 from nat64.dns64.message import CLASS_IN, Message, Question, RCode, RRType
-from nat64.dns64.response import relay, reply_to
+from nat64.dns64.response import add_errors, relay, reply_to
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from dnslib import DNSLabel
 
-    from nat64.addressing.prefix import Pref64
-    from nat64.config.dns64_config import View
-    from nat64.dns64.forwarders import Forwarders
+    from nat64.dns64.views import Surroundings
 
 DEADLINE_SECONDS: Final = 4.0
 """A client hears from us by then, before it gives up itself (5 seconds with dig and glibc)."""
-
-
-@dataclass(slots=True)
-class Surroundings:
-    """What all resolutions for the clients of one view share."""
-
-    view: View
-    forwarders: Forwarders
-    rotation: synthesis.PrefixRotation
-    random_id: Callable[[], int]
-    """Returns an ID from 0 to 65535 that nobody can foresee."""
-
-    @property
-    def prefixes(self) -> tuple[Pref64, ...]:
-        """All prefixes that addresses may be in."""
-        return tuple(each.prefix for each in self.view.prefixes)
 
 
 @dataclass(slots=True)
@@ -53,10 +36,10 @@ class Resolution:
     """The response, once there is one."""
     outcome: str = ""
     """How the answer came about, as a counter's name: forwarded, synthesized, reverse, failed."""
-    _main: Exchange | None = None
-    _a: Exchange | None = None
+    _main: Lookup | None = None
+    _a: Lookup | None = None
     _alias_target: Question | None = None
-    _sent: dict[Ask, Exchange] = field(default_factory=dict)
+    _sent: dict[Ask, Lookup] = field(default_factory=dict)
 
     def start(self, now: float) -> None:
         """Begin: an AAAA question is asked together with the A question of the same name."""
@@ -68,17 +51,17 @@ class Resolution:
             if local is not None:
                 self._finish_reverse(local)
                 return
-        self._main = self._exchange(question, now)
-        if question.qtype == RRType.AAAA and self._may_synthesize():
-            self._a = self._exchange(Question(question.name, RRType.A), now)
+        self._main = self._look_up(question, now)
+        if question.qtype == RRType.AAAA and self.around.prefixes and self._may_synthesize():
+            self._a = self._look_up(replace(question, qtype=RRType.A), now)
         self._conclude()
 
     def asks_to_send(self) -> list[Ask]:
         """Return what is to be sent to forwarders, each once."""
         asks = []
-        for exchange in self._exchanges():
-            for ask in exchange.asks_to_send():
-                self._sent[ask] = exchange
+        for lookup in self._lookups():
+            for ask in lookup.asks_to_send():
+                self._sent[ask] = lookup
                 asks.append(ask)
         return asks
 
@@ -88,59 +71,67 @@ class Resolution:
         self._conclude()
         return fits
 
-    def ask_failed(self, ask: Ask, now: float, *, by_us: bool = False) -> None:
-        """Learn that an ask cannot be answered: refused, unreachable, closed; or we could not ask."""
-        self._sent[ask].ask_failed(ask, now, by_us=by_us)
+    def ask_failed(self, ask: Ask, now: float, *, by_us: bool = False, why: str | None = None) -> None:
+        """Learn that an ask cannot be answered: refused, unreachable, closed; or we could not ask.
+
+        `why` is for the log, ``what is wrong; remedy``.
+        """
+        self._sent[ask].ask_failed(ask, now, by_us=by_us, why=why)
         self._conclude()
 
     @property
     def timer(self) -> float:
         """When to call `handle_timer`."""
-        return min((exchange.timer for exchange in self._exchanges() if not exchange.done), default=0.0)
+        return min((lookup.timer for lookup in self._lookups() if not lookup.done), default=0.0)
 
     def handle_timer(self, now: float) -> None:
         """Let time pass: ask other forwarders, or end at the deadline."""
-        for exchange in self._exchanges():
-            exchange.handle_timer(now)
+        for lookup in self._lookups():
+            lookup.handle_timer(now)
         self._conclude()
 
-    def _exchanges(self) -> list[Exchange]:
-        return [exchange for exchange in (self._main, self._a) if exchange is not None]
+    def _lookups(self) -> list[Lookup]:
+        return [lookup for lookup in (self._main, self._a) if lookup is not None]
 
-    def _exchange(self, question: Question, now: float) -> Exchange:
+    def _look_up(self, question: Question, now: float) -> Lookup:
         query = self.query
-        exchange = Exchange(
-            question=question,
-            flags=Flags(
-                recursion_desired=query.recursion_desired,
-                checking_disabled=query.checking_disabled,
-                dnssec_ok=query.edns is not None and query.edns.dnssec_ok,
-            ),
-            forwarders=self.around.forwarders,
-            deadline=now + DEADLINE_SECONDS,
-            random_id=self.around.random_id,
+        flags = Flags(
+            recursion_desired=query.recursion_desired,
+            checking_disabled=query.checking_disabled,
+            dnssec_ok=query.dnssec_ok,
         )
-        exchange.start(now)
-        return exchange
+        lookup = Lookup(question, flags, self.around, deadline=now + DEADLINE_SECONDS)
+        lookup.start(now)
+        return lookup
 
     def _may_synthesize(self) -> bool:
-        """Tell whether the client wants synthesis: not one that validates by itself (RFC 6147 section 3)."""
+        """Tell whether the client and the name allow it.
+
+        A client that sets DO and CD validates by itself, and must not be given what no zone has signed (RFC 6147
+        section 5.5 item 3).
+        """
         query = self.query
-        validates = query.checking_disabled and query.edns is not None and query.edns.dnssec_ok
-        in_class = query.question.qclass == CLASS_IN
-        return bool(self.around.prefixes) and in_class and not validates
+        if query.question.qclass != CLASS_IN or (query.checking_disabled and query.dnssec_ok):
+            return False
+        return self.around.domains.synthesis(query.question.name) is not Synthesis.NEVER
+
+    def _choice(self, reply: Message) -> Synthesis | None:
+        """Return what the config says of synthesis for the name asked, or else for where its chain ends."""
+        domains = self.around.domains
+        return domains.synthesis(self.query.question.name) or domains.synthesis(chain_end(reply))
 
     def _reverse_target(self) -> DNSLabel | None:
         if not self._may_synthesize():
             return None
-        return reverse.in_addr_arpa(self.query.question.name, self.around.prefixes)
+        around = self.around
+        return reverse.in_addr_arpa(self.query.question.name, around.prefixes, stf=around.view.stf)
 
     def _beyond_alias(self, question: Question) -> Message | None:
         """Return what follows a reverse name's CNAME when no forwarder need say it.
 
         That is nothing when the CNAME itself was asked for (RFC 1034 section 3.6.2).
         """
-        local = replace(self.query, question=question, is_response=True)
+        local = replace(reply_to(self.query), question=question)
         if question.qtype in (RRType.CNAME, RRType.ANY):
             return local
         prefixes = self.around.prefixes
@@ -159,41 +150,51 @@ class Resolution:
         elif self._a is None:
             self._finish(main.reply, "forwarded")
         else:
-            self._conclude_aaaa(main.reply, self._a)
+            self._conclude_aaaa(main, self._a)
 
-    def _conclude_aaaa(self, aaaa: Message | None, a: Exchange) -> None:
+    def _conclude_aaaa(self, main: Lookup, a: Lookup) -> None:
         view = self.around.view
+        aaaa = main.reply
         if aaaa is not None:
-            aaaa = synthesis.without_excluded(aaaa, view.exclude)
-        if not synthesis.wants_synthesis(aaaa, synthesize_on_failure=view.synthesize_on_failure):
+            choice = self._choice(aaaa)
+            if choice is Synthesis.NEVER:
+                self._finish(aaaa, "forwarded")
+                return
+            excluded = synthesis.EVERY_ADDRESS if choice is Synthesis.ALWAYS else view.exclude
+            aaaa = synthesis.without_excluded(aaaa, excluded)
+        on_failure = view.synthesize_on_failure and not main.validation_failed
+        if not synthesis.wants_synthesis(aaaa, synthesize_on_failure=on_failure):
             self._finish(aaaa, "forwarded")
         elif a.done:
             self._synthesize(aaaa, a.reply)
 
     def _synthesize(self, aaaa: Message | None, a: Message | None) -> None:
         """Answer from the reply to the A question, empty or failed as it may be (RFC 6147 section 5.1.6)."""
-        if a is None or a.rcode != RCode.NOERROR or not synthesis.answers_at_end(a, RRType.A):
+        if a is None or a.rcode != RCode.NOERROR or not answers_at_end(a, RRType.A):
             self._finish(a, "forwarded")
             return
-        records = synthesis.synthesize(a, self.around.rotation.next(), synthesis.longest_ttl(aaaa))
-        if not records:
-            # Only addresses that no prefix may carry: there is no AAAA record, and the AAAA reply says so.
-            empty = aaaa if aaaa is not None and aaaa.rcode == RCode.NOERROR else replace(a, answers=[])
-            self._finish(empty, "forwarded")
+        if self._choice(a) is Synthesis.NEVER:
+            self._finish(aaaa, "forwarded")
             return
-        self._finish(replace(a, answers=records), "synthesized")
+        records = synthesis.synthesize(a, self.around.choice, synthesis.longest_ttl(aaaa))
+        if not records:
+            self._finish(synthesis.nothing_to_make(aaaa, a), "forwarded")
+            return
+        made = replace(a, answers=records, authoritative=False, authentic_data=False)
+        self._finish(made, "synthesized")
         if self.answer is not None:
-            self.answer.authoritative = False
+            of_aaaa = extended_error.of(aaaa.edns) if aaaa is not None else ()
+            add_errors(self.answer, (*of_aaaa, extended_error.SYNTHESIZED))
 
     def _finish_reverse(self, reply: Message | None) -> None:
-        self._finish(reply, "reverse")
         target = self._alias_target
-        if reply is not None and self.answer is not None and target is not None:
-            self.answer.authoritative = False
-            self.answer.answers = [
-                reverse.alias(self.query.question.name, target.name),
-                *self.answer.answers,
-            ]
+        if reply is None or target is None:
+            self._finish(reply, "reverse")
+            return
+        led = [reverse.alias(self.query.question.name, target.name), *reply.answers]
+        self._finish(replace(reply, answers=led, authoritative=False, authentic_data=False), "reverse")
+        if self.answer is not None:
+            add_errors(self.answer, (extended_error.SYNTHESIZED,))
 
     def _finish(self, reply: Message | None, outcome: str) -> None:
         if reply is None:

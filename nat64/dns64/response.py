@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import struct
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING
 
+from nat64.dns64 import extended_error
 from nat64.dns64.message import (
     HEADER_SIZE,
     MAX_SIZE,
@@ -18,14 +19,14 @@ from nat64.dns64.message import (
     pack,
 )
 
-_EXTENDED_ERROR: Final = 15  # RFC 8914
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def reply_to(query: Message, rcode: int = RCode.NOERROR) -> Message:
     """Return an empty response to a query (RFC 1035 section 4.1.1, RFC 6891 section 6.1.1).
 
-    It carries an OPT record only if the query did, and never AD (RFC 6147 section 5.5 left aside: nothing here
-    was validated by us).
+    It carries an OPT record only if the query did. AD is never the client's own (RFC 6840 section 5.7).
     """
     return Message(
         id=query.id,
@@ -41,24 +42,34 @@ def reply_to(query: Message, rcode: int = RCode.NOERROR) -> Message:
 
 
 def relay(query: Message, upstream: Message) -> Message:
-    """Return the response that hands a forwarder's reply on to the client."""
+    """Return the response that hands a forwarder's reply on to the client.
+
+    Its AD bit, which must stand only where it can be believed, goes on to who understands it (RFC 6840 section
+    5.8).
+    """
     reply = reply_to(query, upstream.rcode)
     reply.authoritative = upstream.authoritative
     reply.answers = upstream.answers
     reply.authorities = upstream.authorities
     reply.additionals = upstream.additionals
-    if upstream.edns is not None and reply.edns is not None:
-        # Of the options only Extended DNS Errors concern the client; the others are hop by hop.
-        errors = tuple(option for option in upstream.edns.options if option[0] == _EXTENDED_ERROR)
-        reply.edns = replace(reply.edns, options=errors)
+    reply.authentic_data = upstream.authentic_data and (query.authentic_data or query.dnssec_ok)
+    add_errors(reply, extended_error.of(upstream.edns))
     return reply
+
+
+def add_errors(reply: Message, errors: Iterable[tuple[int, bytes]]) -> None:
+    """Add Extended DNS Errors to a response that has an OPT record, each once."""
+    if reply.edns is not None:
+        options = tuple(dict.fromkeys((*reply.edns.options, *errors)))
+        reply.edns = replace(reply.edns, options=options)
 
 
 def encode(query: Message, reply: Message, *, tcp: bool) -> bytes:
     """Write a response so that it fits the client's transport.
 
     Over UDP that is the size the client gave, from 512 to 1232 bytes. What does not fit loses its additional
-    records first (RFC 2181 section 9), then everything but the question, with TC set.
+    records first (RFC 2181 section 9), then the text of Extended DNS Errors, which must not be what truncates a
+    response (RFC 8914 section 2), then everything but the question, with TC set.
     """
     if tcp:
         limit = MAX_SIZE
@@ -69,12 +80,17 @@ def encode(query: Message, reply: Message, *, tcp: bool) -> bytes:
         reply = replace(reply, rcode=RCode.SERVFAIL)
     data = pack(reply)
     if len(data) > limit and reply.additionals:
-        data = pack(replace(reply, additionals=[]))
-    if len(data) > limit:
-        data = pack(replace(reply, answers=[], authorities=[], additionals=[], truncated=True))
+        reply = replace(reply, additionals=[])
+        data = pack(reply)
     if len(data) > limit and reply.edns is not None:
-        bare = replace(reply.edns, options=())
-        data = pack(replace(reply, answers=[], authorities=[], additionals=[], truncated=True, edns=bare))
+        codes = tuple(dict.fromkeys((code, text[:2]) for code, text in reply.edns.options))
+        reply = replace(reply, edns=replace(reply.edns, options=codes))
+        data = pack(reply)
+    if len(data) > limit:
+        reply = replace(reply, answers=[], authorities=[], truncated=True)
+        data = pack(reply)
+    if len(data) > limit and reply.edns is not None:
+        data = pack(replace(reply, edns=replace(reply.edns, options=())))
     return data
 
 

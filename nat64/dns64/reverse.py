@@ -17,23 +17,28 @@ if TYPE_CHECKING:
 CNAME_TTL: Final = 600
 """Seconds. The relation is the config's, and an answer should not outlive a change of it for long."""
 
+_6TO4: Final = b"\x20\x02"
 _NIBBLES: Final = 32
 _HEX: Final = frozenset(b"0123456789abcdef")
 
 
-def in_addr_arpa(name: DNSLabel, prefixes: Iterable[Pref64]) -> DNSLabel | None:
+def in_addr_arpa(name: DNSLabel, prefixes: Iterable[Pref64], *, stf: bool = False) -> DNSLabel | None:
     """Return the in-addr.arpa name of the IPv4 address that the ip6.arpa name's address embeds.
 
-    ``None`` when the name is no whole reverse name or its address lies in none of the prefixes.
+    The longest of `prefixes` counts; with `stf` 6to4 addresses embed one too (RFC 3056 section 2). ``None`` when
+    the name is no whole reverse name or its address embeds none.
     """
     address = address_of(name)
     if address is None:
         return None
-    for prefix in prefixes:
-        embedded = prefix.extract(address)
-        if embedded is not None:
-            return DNSLabel(ipaddress.IPv4Address(embedded).reverse_pointer)
-    return None
+    found = [prefix for prefix in prefixes if prefix.extract(address) is not None]
+    if found:
+        embedded = max(found, key=lambda prefix: prefix.network.prefixlen).extract(address)
+    elif stf and address.startswith(_6TO4):
+        embedded = address[2:6]
+    else:
+        return None
+    return DNSLabel(ipaddress.IPv4Address(embedded).reverse_pointer)
 
 
 def address_of(name: DNSLabel) -> bytes | None:

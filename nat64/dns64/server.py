@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from nat64.dns64.listeners import Tasks, TcpListeners, UdpListener
 from nat64.dns64.service import Service
 from nat64.dns64.sockets import BindError, Binding, Families, ListeningPair, bindings, open_pair
+from nat64.dns64.upstream import Upstream
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -48,8 +49,9 @@ class Server:
         self.started = time.time()
         self._families = families
         self._networks_of = networks_of
+        self._upstream = Upstream()
         self._tasks = Tasks()
-        self._tcp = TcpListeners(self.service)
+        self._tcp = TcpListeners(self.service, self._upstream)
         self._open: dict[Binding, tuple[UdpListener, asyncio.Server]] = {}
         self._changing_sockets = asyncio.Lock()
 
@@ -57,6 +59,7 @@ class Server:
         """Serve on sockets that are open already, perhaps from before privileges were dropped."""
         networks = await self._networks(config)
         self.service.configure(config)
+        self._upstream.prepare(config)
         self._allow(networks)
         await self._serve(opened)
         self._tasks.start(self._follow_interfaces())
@@ -99,6 +102,7 @@ class Server:
     def close(self) -> None:
         """Stop at once; clients ask again."""
         self._tasks.cancel()
+        self._upstream.close()
         for binding in list(self._open):
             self._close(binding)
 
@@ -109,7 +113,7 @@ class Server:
 
     async def _serve(self, pairs: Mapping[Binding, ListeningPair]) -> None:
         for binding, pair in pairs.items():
-            udp = UdpListener(pair.udp, self.service, self._tasks)
+            udp = UdpListener(pair.udp, self.service, self._upstream, self._tasks)
             self._open[binding] = (udp, await self._tcp.serve(pair.tcp))
             log.info("listening", extra={"at": str(binding)})
 

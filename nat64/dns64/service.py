@@ -6,19 +6,21 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from nat64.config.dns64_config import Synthesis
 from nat64.dns64 import ipv4only
-from nat64.dns64.access import AllowQuery
-from nat64.dns64.forwarders import Forwarders
+from nat64.dns64.access import AllowQuery, client_address
+from nat64.dns64.forwarders import Health
 from nat64.dns64.message import MalformedMessage, Message, RCode, RRType, parse
-from nat64.dns64.resolution import Resolution, Surroundings
+from nat64.dns64.resolution import Resolution
 from nat64.dns64.response import encode, error_for, reply_to
-from nat64.dns64.synthesis import PrefixRotation
+from nat64.dns64.views import Views, forwarders_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from nat64.config.dns64_config import Dns64Config, IPNetwork
+    from nat64.config.dns64_config import Dns64Config, Forwarder, IPNetwork
     from nat64.dns64.message import Question
+    from nat64.dns64.views import Surroundings
 
 MOST_OUTSTANDING: Final = 1000
 """Resolutions under way at most; a query beyond gets SERVFAIL at once."""
@@ -43,9 +45,11 @@ class Service:
     random_id: Callable[[], int]
     counters: Counter[str] = field(default_factory=Counter)
     outstanding: int = 0
+    health: Health = field(default_factory=Health)
+    """How the forwarders are."""
     _outstanding_of: Counter[Question] = field(default_factory=Counter)
     _config: Dns64Config = field(init=False)
-    _around: Surroundings = field(init=False)
+    _views: Views = field(init=False)
     _access: AllowQuery = field(default_factory=lambda: AllowQuery(()))
 
     def configure(self, config: Dns64Config) -> None:
@@ -53,12 +57,10 @@ class Service:
 
         Queries under way end by the config they began with; what is known of the forwarders is kept.
         """
-        forwarders = Forwarders(config.default.forwarders, config.retry)
-        if hasattr(self, "_around"):
-            forwarders.carry_over(self._around.forwarders)
         self._config = config
-        rotation = PrefixRotation([each.prefix for each in config.default.prefixes])
-        self._around = Surroundings(config.default, forwarders, rotation, self.random_id)
+        self.health.retry = config.retry
+        self.health.forget_all_but(self.forwarders)
+        self._views = Views(config, self.health, self.random_id)
 
     def allow(self, networks: Iterable[IPNetwork]) -> None:
         """Answer the hosts in `networks`, and loopback, from here on."""
@@ -70,9 +72,9 @@ class Service:
         return self._config
 
     @property
-    def forwarders(self) -> Forwarders:
-        """The forwarders and their health."""
-        return self._around.forwarders
+    def forwarders(self) -> tuple[Forwarder, ...]:
+        """The forwarders of all views, each once."""
+        return forwarders_of(self._config)
 
     @property
     def allowed(self) -> tuple[IPNetwork, ...]:
@@ -85,8 +87,10 @@ class Service:
         A `Query` is begun; hand it back to `finish` when its resolution has an answer.
         """
         self.counters["queries_tcp" if tcp else "queries_udp"] += 1
-        if not self._access.allows(host):
+        client = client_address(host)
+        if not self._access.allows(client):
             return self._refuse(data)
+        around = self._views.of(client)
         error = error_for(data)
         if error is None:
             self.counters["ignored"] += 1
@@ -99,10 +103,10 @@ class Service:
         except MalformedMessage:
             self.counters["malformed"] += 1
             return error
-        reply = self._local(query)
+        reply = self._local(query, around)
         if reply is not None:
             return encode(query, reply, tcp=tcp)
-        resolution = Resolution(query, self._around)
+        resolution = Resolution(query, around)
         resolution.start(now)
         self.outstanding += 1
         self._outstanding_of[query.question] += 1
@@ -133,20 +137,20 @@ class Service:
             return error
         return encode(query, reply_to(query, RCode.REFUSED), tcp=False)
 
-    def _local(self, query: Message) -> Message | None:
+    def _local(self, query: Message, around: Surroundings) -> Message | None:
         """Return the answer to a query that no forwarder is needed for."""
         question = query.question
-        prefixes = self._around.prefixes
+        never = around.domains.synthesis(question.name) is Synthesis.NEVER
         if query.edns is not None and query.edns.version != 0:
             self.counters["bad_edns_version"] += 1
             return reply_to(query, RCode.BADVERS)
         if question.qtype in (RRType.AXFR, RRType.IXFR, RRType.OPT):
             self.counters["refused"] += 1
             return reply_to(query, RCode.REFUSED)
-        if ipv4only.is_local(question, prefixes):
+        if ipv4only.is_local(question, around.prefixes) and not never:
             self.counters["ipv4only"] += 1
             reply = reply_to(query)
-            ipv4only.answer(question, prefixes, reply)
+            ipv4only.answer(question, around.prefixes, reply)
             return reply
         if self.outstanding >= MOST_OUTSTANDING or self._outstanding_of[question] >= MOST_OF_A_QUESTION:
             self.counters["overload"] += 1

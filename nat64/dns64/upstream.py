@@ -1,47 +1,77 @@
 """Carries a resolution's questions to the forwarders and the replies back: the asyncio adapter.
 
-Each ask has a socket of its own, connected to its forwarder: its source port is the kernel's random choice,
-datagrams from elsewhere never reach it, and a closed port tells itself at once.
+Each ask over UDP or TCP has a socket of its own, connected to its forwarder: its source port is the kernel's
+random choice, datagrams from elsewhere never reach it, and a closed port tells itself at once. Forwarders with a
+`tls_name` are asked over TLS only.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import socket
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from nat64.dns64.tls import OUR_SHORTAGES, TlsError, TlsForwarders
+from nat64.dns64.views import forwarders_of
+
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from nat64.config.dns64_config import Dns64Config
     from nat64.dns64.exchange import Ask
     from nat64.dns64.resolution import Resolution
 
 _LONGEST_DATAGRAM: Final = 65535
 _MOST_FORGERIES: Final = 100
 """Datagrams that do not fit before an ask is given up for lost."""
-_OUR_SHORTAGES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
-async def pursue(resolution: Resolution) -> None:
-    """Lead a started resolution to its answer."""
-    loop = asyncio.get_running_loop()
-    news = asyncio.Event()
-    channels: list[_UdpChannel | _TcpChannel] = []
-    try:
-        while resolution.answer is None:
-            for ask in resolution.asks_to_send():
-                open_channel = _TcpChannel if ask.tcp else _UdpChannel
-                channels.append(open_channel(ask, resolution, news))
-            if resolution.answer is not None:
-                return
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(resolution.timer):
-                    await news.wait()
-            news.clear()
-            resolution.handle_timer(loop.time())
-    finally:
-        for channel in channels:
-            channel.close()
+class Upstream:
+    """The way to the forwarders."""
+
+    def __init__(self) -> None:
+        self._tls = TlsForwarders()
+
+    def prepare(self, config: Dns64Config) -> None:
+        """Read what the forwarders of `config` need, while all files can be reached."""
+        if any(forwarder.tls_name is not None for forwarder in forwarders_of(config)):
+            self._tls.prepare()
+
+    def close(self) -> None:
+        """Close the connections that were kept."""
+        self._tls.close()
+
+    async def pursue(self, resolution: Resolution) -> None:
+        """Lead a started resolution to its answer."""
+        loop = asyncio.get_running_loop()
+        news = asyncio.Event()
+        channels: list[_UdpChannel | _StreamChannel] = []
+        try:
+            while resolution.answer is None:
+                channels.extend(
+                    self._open_channel(ask, resolution, news) for ask in resolution.asks_to_send()
+                )
+                if resolution.answer is not None:
+                    return
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout_at(resolution.timer):
+                        await news.wait()
+                news.clear()
+                resolution.handle_timer(loop.time())
+        finally:
+            for channel in channels:
+                channel.close()
+
+    def _open_channel(
+        self, ask: Ask, resolution: Resolution, news: asyncio.Event
+    ) -> _UdpChannel | _StreamChannel:
+        if ask.forwarder.tls_name is not None:
+            return _StreamChannel(ask, resolution, news, partial(self._tls.ask, ask.forwarder, ask.data))
+        if ask.tcp:
+            return _StreamChannel(ask, resolution, news, partial(_ask_by_tcp, ask))
+        return _UdpChannel(ask, resolution, news)
 
 
 class _UdpChannel:
@@ -57,7 +87,7 @@ class _UdpChannel:
         try:
             self._open()
         except OSError as error:
-            self._fail(by_us=error.errno in _OUR_SHORTAGES)
+            self._fail(by_us=error.errno in OUR_SHORTAGES)
 
     def _open(self) -> None:
         endpoint = self._ask.forwarder.endpoint
@@ -96,35 +126,47 @@ class _UdpChannel:
             self._socket = None
 
 
-class _TcpChannel:
-    """One question over a TCP connection of its own (RFC 7766)."""
+class _StreamChannel:
+    """One question that `conversation` puts over a stream."""
 
-    def __init__(self, ask: Ask, resolution: Resolution, news: asyncio.Event) -> None:
+    def __init__(
+        self,
+        ask: Ask,
+        resolution: Resolution,
+        news: asyncio.Event,
+        conversation: Callable[[], Awaitable[bytes]],
+    ) -> None:
         self._ask = ask
         self._resolution = resolution
         self._news = news
-        self._task = asyncio.get_running_loop().create_task(self._run())
+        self._task = asyncio.get_running_loop().create_task(self._run(conversation))
 
-    async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
+    async def _run(self, conversation: Callable[[], Awaitable[bytes]]) -> None:
+        now = asyncio.get_running_loop().time
         try:
-            data = await self._converse()
-        except (OSError, EOFError):
-            data = b""
-        if not self._resolution.reply_received(self._ask, data, loop.time()):
-            self._resolution.ask_failed(self._ask, loop.time())
+            data = await conversation()
+        except TlsError as error:
+            self._resolution.ask_failed(self._ask, now(), why=str(error))
+        except (OSError, EOFError) as error:
+            by_us = isinstance(error, OSError) and error.errno in OUR_SHORTAGES
+            self._resolution.ask_failed(self._ask, now(), by_us=by_us)
+        else:
+            if not self._resolution.reply_received(self._ask, data, now()):
+                self._resolution.ask_failed(self._ask, now())
         self._news.set()
-
-    async def _converse(self) -> bytes:
-        endpoint = self._ask.forwarder.endpoint
-        reader, writer = await asyncio.open_connection(str(endpoint.address), endpoint.port)
-        try:
-            data = self._ask.data
-            writer.write(len(data).to_bytes(2, "big") + data)
-            size = int.from_bytes(await reader.readexactly(2), "big")
-            return await reader.readexactly(size)
-        finally:
-            writer.close()
 
     def close(self) -> None:
         self._task.cancel()
+
+
+async def _ask_by_tcp(ask: Ask) -> bytes:
+    """Put a question over a TCP connection of its own (RFC 7766). Raises `OSError` and `EOFError`."""
+    endpoint = ask.forwarder.endpoint
+    reader, writer = await asyncio.open_connection(str(endpoint.address), endpoint.port)
+    try:
+        data = ask.data
+        writer.write(len(data).to_bytes(2, "big") + data)
+        size = int.from_bytes(await reader.readexactly(2), "big")
+        return await reader.readexactly(size)
+    finally:
+        writer.close()

@@ -83,6 +83,17 @@ def test_hosts_lists_leases_and_maps(capsys: pytest.CaptureFixture[str]) -> None
     assert static.split() == ["2001:db8::2", "192.0.2.2", "static", "-"]
 
 
+def test_status_tells_lists_in_a_row_word_by_word(
+    tmp_path: Path, serve_control: Serve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    views = [{"name": "guests", "networks": ["2001:db8:1::/48", "2001:db8:2::/48"], "prefixes": []}]
+    status: Result = {"daemon": "dns64d", "version": "1", "views": views}
+    path = tmp_path / "dns64d.sock"
+    with serve_control(path, {"status": Command(Access.READ, lambda _: status)}):
+        assert nat64ctl.main(["status", "dns64d", "--socket", str(path)]) == 0
+    assert "name guests, networks 2001:db8:1::/48 2001:db8:2::/48, prefixes none" in capsys.readouterr().out
+
+
 def test_stats_tells_what_was_counted_and_what_that_means(
     tmp_path: Path, serve_control: Serve, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from nat64.dns64.service import Query, Service
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from nat64.config.dns64_config import Dns64Config
     from nat64.dns64.exchange import Ask
 
 CONFIG = """
@@ -68,6 +69,8 @@ class Lab:
     service: Service
     zone: Zone = field(default_factory=dict)
     now: float = 1000.0
+    own: dict[str, Zone] = field(default_factory=dict)
+    """What a forwarder answers by itself, by its address; everything else it answers from `zone`."""
     asked: list[tuple[str, str, str]] = field(default_factory=list)
     """What went to forwarders: (address, name, type)."""
     dead: set[str] = field(default_factory=set)
@@ -76,6 +79,12 @@ class Lab:
     """Forwarders that never say anything."""
     without_edns: set[str] = field(default_factory=set)
     """Forwarders that answer FORMERR to a query with an OPT record."""
+
+    def reload(self, config: str | Dns64Config) -> None:
+        """Serve by another config, written out or made."""
+        parsed = parse(config, "dns64.conf") if isinstance(config, str) else config
+        self.service.configure(parsed)
+        self.service.allow(parsed.allow_query)
 
     def send(self, data: bytes, host: str = CLIENT, *, tcp: bool = False) -> bytes | None:
         """Put bytes to the service and run the clock until it has answered."""
@@ -93,11 +102,19 @@ class Lab:
         return self.service.finish(result)
 
     def ask(
-        self, name: str, rdtype: str = "AAAA", *, tcp: bool = False, **options: object
+        self,
+        name: str,
+        rdtype: str = "AAAA",
+        *,
+        host: str = CLIENT,
+        flags: str = "",
+        tcp: bool = False,
+        **options: object,
     ) -> dns.message.Message:
-        """Ask a question and return the response as dnspython reads it."""
+        """Ask a question, perhaps with more flags, and return the response as dnspython reads it."""
         query = dns.message.make_query(name, rdtype, **options)  # type: ignore[arg-type]
-        data = self.send(query.to_wire(), tcp=tcp)
+        query.flags |= dns.flags.from_text(flags)
+        data = self.send(query.to_wire(), host, tcp=tcp)
         assert data is not None
         response = dns.message.from_wire(data)
         assert query.is_response(response)
@@ -111,7 +128,9 @@ class Lab:
         if forwarder in self.dead:
             query.resolution.ask_failed(ask, self.now)
             return
-        reply = self.zone[str(question.name).lower(), question.rdtype.name]
+        key = (str(question.name).lower(), question.rdtype.name)
+        own = self.own.get(forwarder, {})
+        reply = own[key] if key in own else self.zone[key]
         if reply is None or forwarder in self.mute:
             return
         if forwarder in self.without_edns and ask.message.edns is not None:
@@ -126,13 +145,29 @@ class Lab:
 def lab() -> Callable[..., Lab]:
     """Make a `Lab` from a zone and perhaps another config."""
 
-    def make(zone: Mapping[tuple[str, str], Reply | None] | None = None, config: str = CONFIG) -> Lab:
+    def make(
+        zone: Mapping[tuple[str, str], Reply | None] | None = None, config: str | Dns64Config = CONFIG
+    ) -> Lab:
         ids = count(1)
-        service = Service(random_id=lambda: next(ids))
-        parsed = parse(config, "dns64.conf")
-        service.configure(parsed)
-        service.allow(parsed.allow_query)
-        return Lab(service, dict(zone or {}))
+        dns64 = Lab(Service(random_id=lambda: next(ids)), dict(zone or {}))
+        dns64.reload(config)
+        return dns64
+
+    return make
+
+
+@pytest.fixture
+def config() -> Callable[..., Dns64Config]:
+    """Make a config from a text, with changes to what holds for clients in no view, and with views.
+
+    A view is given as what it changes of that.
+    """
+
+    def make(text: str = CONFIG, *views: Mapping[str, object], **changes: object) -> Dns64Config:
+        parsed = parse(text, "dns64.conf")
+        default = replace(parsed.default, **changes)  # type: ignore[arg-type]
+        made = tuple(replace(default, **view) for view in views)  # type: ignore[arg-type]
+        return replace(parsed, default=default, views=made)
 
     return make
 

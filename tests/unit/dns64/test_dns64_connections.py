@@ -12,6 +12,7 @@ from nat64.config.totd import parse
 from nat64.dns64 import listeners
 from nat64.dns64.listeners import TcpListeners
 from nat64.dns64.service import Service
+from nat64.dns64.upstream import Upstream
 
 if TYPE_CHECKING:
     import pytest
@@ -32,7 +33,7 @@ async def written_and_received() -> tuple[int, int]:
     assert isinstance(answer, bytes)
     with socket.create_server(("127.0.0.1", 0)) as listening, socket.socket() as client:
         listening.setblocking(False)
-        server = await TcpListeners(service).serve(listening)
+        server = await TcpListeners(service, Upstream()).serve(listening)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.setblocking(False)
         await loop.sock_connect(client, listening.getsockname())

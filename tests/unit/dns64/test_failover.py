@@ -13,7 +13,7 @@ import pytest
 
 from nat64.config.dns64_config import Endpoint, Forwarder
 from nat64.dns64.exchange import Exchange, Flags
-from nat64.dns64.forwarders import Forwarders
+from nat64.dns64.forwarders import Forwarders, Health
 from nat64.dns64.message import Question, parse
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def test_a_lost_datagram_is_asked_again_though_the_other_forwarder_is_dead(lab: 
 
 
 def test_a_forwarder_that_stalls_over_tcp_only_is_still_healthy() -> None:
-    exchange, forwarders = start()
+    exchange, health = start()
     (ask,) = exchange.asks_to_send()
     truncated = answer_to(ask.data)
     truncated.flags |= dns.flags.TC
@@ -149,7 +149,7 @@ def test_a_forwarder_that_stalls_over_tcp_only_is_still_healthy() -> None:
     (over_tcp,) = exchange.asks_to_send()
     assert over_tcp.tcp
     exchange.handle_timer(exchange.timer)
-    assert forwarders.failed_until(forwarder(FIRST), exchange.timer) is None
+    assert health.failed_until(forwarder(FIRST), exchange.timer) is None
 
 
 def test_rfc6891_7_a_forwarder_without_edns_is_asked_without(lab: Make, reply: Make) -> None:
@@ -178,12 +178,13 @@ def forwarder(address: str) -> Forwarder:
     return Forwarder(Endpoint(IPv4Address(address)))
 
 
-def start() -> tuple[Exchange, Forwarders]:
-    forwarders = Forwarders([forwarder(FIRST), forwarder(SECOND)], retry=100)
+def start() -> tuple[Exchange, Health]:
+    health = Health(retry=100)
+    forwarders = Forwarders((forwarder(FIRST), forwarder(SECOND)), health)
     question = Question(parse(dns.message.make_query(NAME, "A").to_wire()).question.name, 1)
     exchange = Exchange(question, Flags(), forwarders, deadline=4.0, random_id=lambda: 7)
     exchange.start(0.0)
-    return exchange, forwarders
+    return exchange, health
 
 
 def answer_to(data: bytes) -> dns.message.Message:
@@ -227,20 +228,20 @@ def test_0x20_case_of_the_name_does_not_matter() -> None:
 
 
 def test_a_late_reply_counts_and_shows_that_the_forwarder_lives() -> None:
-    exchange, forwarders = start()
+    exchange, health = start()
     (ask,) = exchange.asks_to_send()
     exchange.handle_timer(exchange.timer)
-    assert forwarders.failed_until(forwarder(FIRST), 1.0) is not None
+    assert health.failed_until(forwarder(FIRST), 1.0) is not None
     assert exchange.reply_received(ask, answer_to(ask.data).to_wire(), 1.5)
     assert exchange.done
-    assert forwarders.failed_until(forwarder(FIRST), 1.5) is None
+    assert health.failed_until(forwarder(FIRST), 1.5) is None
 
 
 def test_one_slow_name_does_not_condemn_a_forwarder_that_answers_others() -> None:
-    exchange, forwarders = start()
-    forwarders.answered(forwarder(FIRST), 0.5)
+    exchange, health = start()
+    health.answered(forwarder(FIRST), 0.5)
     exchange.handle_timer(exchange.timer)
-    assert forwarders.failed_until(forwarder(FIRST), exchange.timer) is None
+    assert health.failed_until(forwarder(FIRST), exchange.timer) is None
 
 
 def test_rfc7766_5_a_truncated_reply_is_asked_again_over_tcp(lab: Make, reply: Make) -> None:
@@ -251,18 +252,45 @@ def test_rfc7766_5_a_truncated_reply_is_asked_again_over_tcp(lab: Make, reply: M
     assert whom(dns64) == [FIRST, FIRST]
 
 
-def test_a_reload_keeps_what_is_known_of_the_forwarders() -> None:
-    before = Forwarders([forwarder(FIRST), forwarder(SECOND)], retry=100)
-    before.failed(forwarder(FIRST), 10.0)
-    after = Forwarders([forwarder(SECOND), forwarder(FIRST), forwarder(THIRD)], retry=100)
-    after.carry_over(before)
-    assert after.in_order(11.0) == [forwarder(SECOND), forwarder(THIRD), forwarder(FIRST)]
+def test_a_reload_keeps_what_is_known_of_the_forwarders(lab: Make, reply: Make) -> None:
+    dns64 = lab(zone(reply), CONFIG)
+    dns64.dead.add(FIRST)
+    dns64.ask(NAME, "TXT")
+    dns64.reload(CONFIG.replace(FIRST, "192.0.2.9").replace(SECOND, FIRST))
+    whom(dns64)
+    dns64.ask(NAME, "TXT")
+    assert whom(dns64) == ["192.0.2.9"]
+    dns64.dead.add("192.0.2.9")
+    dns64.ask(NAME, "TXT")
+    assert whom(dns64) == ["192.0.2.9", THIRD]
 
 
 def test_a_reload_does_not_make_one_slow_name_condemn_a_forwarder() -> None:
-    before = Forwarders([forwarder(FIRST)], retry=100)
-    before.answered(forwarder(FIRST), 10.5)
-    after = Forwarders([forwarder(FIRST)], retry=100)
-    after.carry_over(before)
-    after.silent(forwarder(FIRST), 10.0, 11.0)
-    assert after.failed_until(forwarder(FIRST), 11.0) is None
+    health = Health(retry=100)
+    health.answered(forwarder(FIRST), 10.5)
+    health.forget_all_but([forwarder(FIRST)])
+    health.silent(forwarder(FIRST), 10.0, 11.0)
+    assert health.failed_until(forwarder(FIRST), 11.0) is None
+
+
+def test_a_reload_forgets_forwarders_that_are_gone(lab: Make, reply: Make) -> None:
+    dns64 = lab(zone(reply), CONFIG)
+    dns64.dead.add(FIRST)
+    dns64.ask(NAME, "TXT")
+    dns64.reload(CONFIG.replace(FIRST, "192.0.2.9"))
+    dns64.reload(CONFIG)
+    dns64.dead.clear()
+    whom(dns64)
+    dns64.ask(NAME, "TXT")
+    assert whom(dns64) == [FIRST]
+
+
+def test_a_reload_may_change_how_long_a_failed_forwarder_is_passed_over(lab: Make, reply: Make) -> None:
+    dns64 = lab(zone(reply), CONFIG)
+    dns64.reload(CONFIG.replace("retry 100", "retry 10"))
+    dns64.dead.add(FIRST)
+    dns64.ask(NAME, "TXT")
+    dns64.now += 11
+    whom(dns64)
+    dns64.ask(NAME, "TXT")
+    assert whom(dns64)[0] == FIRST

@@ -5,16 +5,19 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, Any
 
+import dns.edns
 import dns.flags
 import dns.message
 import dns.rcode
 import dns.reversename
+import dns.rrset
 import pytest
 from dnslib import DNSLabel
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nat64.addressing.prefix import Pref64
+from nat64.config.dns64_config import SynthesisPrefix
 from nat64.dns64.reverse import in_addr_arpa
 
 if TYPE_CHECKING:
@@ -101,6 +104,40 @@ def test_a_client_that_validates_is_not_led_elsewhere(lab: Make, reply: Make) ->
     query = dns.message.make_query(name_of(ADDRESS), "PTR", want_dnssec=True)
     query.flags |= dns.flags.CD
     assert dns.message.from_wire(dns64.send(query.to_wire())).rcode() == dns.rcode.NXDOMAIN
+
+
+def test_stf_leads_the_reverse_names_of_6to4_addresses_too(lab: Make, reply: Make, config: Make) -> None:
+    zone = {(TARGET, "PTR"): reply(answer=(f"{TARGET} 60 IN PTR host.example.",))}
+    name = name_of("2002:c000:221:7::9").upper()
+    for dns64 in (lab(zone, config(stf=True)), lab(zone, config(stf=True, prefixes=()))):
+        cname, ptr = dns64.ask(name, "PTR").answer
+        assert str(cname.name) == name
+        assert str(cname[0].target) == TARGET
+        assert str(ptr[0].target) == "host.example."
+
+
+def test_without_stf_6to4_addresses_are_like_others(lab: Make, reply: Make) -> None:
+    name = name_of("2002:c000:221:7::9")
+    dns64 = lab({(name, "PTR"): reply(rcode="NXDOMAIN")})
+    assert dns64.ask(name, "PTR").rcode() == dns.rcode.NXDOMAIN
+
+
+def test_of_nested_prefixes_the_longest_counts(lab: Make, reply: Make, config: Make) -> None:
+    zone = {(TARGET, "PTR"): reply(answer=(f"{TARGET} 60 IN PTR host.example.",))}
+    prefixes = tuple(
+        SynthesisPrefix(Pref64(ipaddress.IPv6Network(text))) for text in ("2001:db8::/32", "2001:db8:64::/96")
+    )
+    assert len(lab(zone, config(prefixes=prefixes)).ask(name_of(ADDRESS), "PTR").answer) == 2
+
+
+def test_nothing_of_the_query_but_its_name_stands_in_the_answer(lab: Make) -> None:
+    """What a client puts into a query beside its question must not come back as if it were told."""
+    query = dns.message.make_query(name_of(ADDRESS), "ANY", use_edns=0)
+    query.answer.append(dns.rrset.from_text("bank.example.", 60, "IN", "A", "203.0.113.66"))
+    query.use_edns(0, options=[dns.edns.EDEOption(dns.edns.EDECode.BLOCKED)])
+    response = dns.message.from_wire(lab({}).send(query.to_wire()))
+    assert [str(rrset.name) for rrset in response.answer] == [name_of(ADDRESS)]
+    assert dns.edns.EDECode.BLOCKED not in [option.code for option in response.options]
 
 
 @given(st.sampled_from(RFC6052_2_4), st.ip_addresses(v=4))

@@ -1,0 +1,27 @@
+"""Extended DNS Errors (RFC 8914): EDNS options that say more than the response code. No I/O."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from nat64.dns64.message import Edns
+
+OPTION_CODE: Final = 15
+SYNTHESIZED: Final = (OPTION_CODE, (29).to_bytes(2, "big"))
+"""The option that says: this answer was made here (IANA's registry, code 29)."""
+
+# The codes that say a validator found the answer bogus (RFC 8914 sections 4.7 to 4.13).
+_BOGUS: Final = range(6, 13)
+
+
+def of(edns: Edns | None) -> tuple[tuple[int, bytes], ...]:
+    """Return the Extended DNS Errors of a message; its other options are between two neighbours only."""
+    if edns is None:
+        return ()
+    return tuple(option for option in edns.options if option[0] == OPTION_CODE)
+
+
+def is_bogus(edns: Edns | None) -> bool:
+    """Tell whether an Extended DNS Error says that DNSSEC validation failed."""
+    return any(len(data) >= 2 and int.from_bytes(data[:2], "big") in _BOGUS for _, data in of(edns))

@@ -1,0 +1,62 @@
+"""What holds for a client: its view, by the longest network that its address is in. No I/O."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nat64.dns64.domains import Domains
+from nat64.dns64.forwarders import Forwarders, Health
+from nat64.dns64.longest_match import LongestMatch
+from nat64.dns64.prefix_choice import PrefixChoice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dnslib import DNSLabel
+
+    from nat64.addressing.prefix import Pref64
+    from nat64.config.dns64_config import Dns64Config, Forwarder, IPAddress, View
+
+
+class Surroundings:
+    """What all resolutions for the clients of one view share."""
+
+    def __init__(self, view: View, health: Health, random_id: Callable[[], int]) -> None:
+        self.view = view
+        self.random_id = random_id
+        """Returns an ID from 0 to 65535 that nobody can foresee."""
+        self.prefixes: tuple[Pref64, ...] = tuple(each.prefix for each in view.prefixes)
+        """All prefixes that addresses may be in."""
+        self.choice = PrefixChoice(view)
+        self.domains = Domains(view.domains)
+        self._health = health
+
+    def forwarders(self, name: DNSLabel) -> Forwarders:
+        """Return whom to ask for a name."""
+        return Forwarders(self.domains.forwarders(name) or self.view.forwarders, self._health)
+
+
+class Views:
+    """The views of a config. The health of the forwarders is one for all of them."""
+
+    def __init__(self, config: Dns64Config, health: Health, random_id: Callable[[], int]) -> None:
+        self._default = Surroundings(config.default, health, random_id)
+        self._others = LongestMatch(
+            (network, around)
+            for around in (Surroundings(view, health, random_id) for view in config.views)
+            for network in around.view.networks
+        )
+
+    def of(self, client: IPAddress) -> Surroundings:
+        """Return what holds for a client."""
+        return self._others.find(client) or self._default
+
+
+def forwarders_of(config: Dns64Config) -> tuple[Forwarder, ...]:
+    """Return each forwarder of the config once, those of the clients in no view first."""
+    found: dict[Forwarder, None] = {}
+    for view in (config.default, *config.views):
+        found.update(dict.fromkeys(view.forwarders))
+        for domain in view.domains:
+            found.update(dict.fromkeys(domain.forwarders))
+    return tuple(found)

@@ -141,6 +141,8 @@ class Nat64d:
             await self._open_control()
             self._confine()
             _spare_packets_the_collector()
+            if self._detached is not None:
+                self._detached.let_go()
             self.workers.start(self._more_queues, loop)
             self._serve_queue(self._descriptor)
             maintenance = asyncio.create_task(self._maintain())

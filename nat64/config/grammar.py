@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, NoReturn, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _TRUE: Final = frozenset({"yes", "true", "on", "1"})
 _FALSE: Final = frozenset({"no", "false", "off", "0"})
 _MOST_DIGITS: Final = 20
+_Value = TypeVar("_Value")
 _Network = TypeVar("_Network", ipaddress.IPv4Network, ipaddress.IPv6Network)
 
 
@@ -32,6 +33,14 @@ class Place:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}" if self.line else self.file
+
+
+@dataclass(frozen=True, slots=True)
+class Placed(Generic[_Value]):
+    """A value and the place where it stands."""
+
+    value: _Value
+    place: Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +101,18 @@ class Findings:
     def warn(self, place: Place, problem: str, remedy: str) -> None:
         """Record a warning."""
         self.warnings.append(Mistake(place, problem, remedy))
+
+    def warn_of_repetition(self, place: Place, what: str) -> None:
+        """Record that an entry of a list stands there twice."""
+        self.warn(place, f"{what} stands here a second time", "remove one of the two")
+
+    def warn_that_the_last_counts(self, directive: Directive) -> None:
+        """Record that a directive which can hold but once stands there again."""
+        self.warn(
+            directive.place,
+            f"'{directive.keyword}' stands here a second time",
+            "the last one counts, remove the others",
+        )
 
     def read_each(
         self,

@@ -23,6 +23,7 @@ from nat64.config.grammar import (
     Directive,
     Findings,
     Place,
+    Placed,
     Refused,
     directives,
     read_flag,
@@ -31,7 +32,7 @@ from nat64.config.grammar import (
     read_number,
 )
 from nat64.config.nat_config import DEFAULT_CONTROL_SOCKET, NatConfig
-from nat64.config.tayga_overlaps import Placed, refuse_overlaps, refuse_router_pool_overlaps
+from nat64.config.tayga_overlaps import refuse_overlaps, refuse_router_pool_overlaps
 from nat64.config.tayga_prefixes import GatheredPrefixes
 from nat64.config.tayga_words import COPIED
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+from nat64.config.grammar import Placed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -13,16 +14,7 @@ if TYPE_CHECKING:
     from nat64.addressing.prefix import Pref64
     from nat64.config.grammar import Findings, Place
 
-_Value = TypeVar("_Value")
 _Network = TypeVar("_Network", IPv4Network, IPv6Network)
-
-
-@dataclass(frozen=True, slots=True)
-class Placed(Generic[_Value]):
-    """A value and the place where it stands."""
-
-    value: _Value
-    place: Place
 
 
 def refuse_overlaps(  # noqa: PLR0913 - these are the addresses that a config has

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nat64.config.tayga_overlaps import Placed
+from nat64.config.grammar import Placed
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network

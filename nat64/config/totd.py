@@ -5,48 +5,32 @@ A file is read into one frozen `Dns64Config`; every mistake of the file is told 
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from nat64.addressing.prefix import LENGTHS, Pref64
+from nat64.config import totd_words
 from nat64.config.dns64_config import (
     DEFAULT_CONTROL_SOCKET,
     DEFAULT_RETRY,
     DNS_PORT,
-    IPV4_MAPPED,
     Dns64Config,
     Endpoint,
-    Forwarder,
     Interfaces,
-    IPAddress,
     IPNetwork,
-    SynthesisPrefix,
-    View,
 )
-from nat64.config.grammar import (
-    Directive,
-    Findings,
-    Place,
-    Refused,
-    directives,
-    read_ipv4_network,
-    read_ipv6,
-    read_ipv6_network,
-    read_number,
-)
+from nat64.config.grammar import Directive, Findings, Place, Placed, Refused, directives
+from nat64.config.totd_forwarders import WILDCARDS
+from nat64.config.totd_views import Section
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-_WILDCARDS: Final[dict[int, IPAddress]] = {4: ipaddress.IPv4Address(0), 6: ipaddress.IPv6Address(0)}
-_OWN_LOOPBACK: Final[dict[int, IPAddress]] = {
-    4: ipaddress.IPv4Address("127.0.0.1"),
-    6: ipaddress.IPv6Address("::1"),
-}
+    from nat64.config.dns64_config import View
+    from nat64.config.totd_words import ListenWords
+
 # The documentation promises these; a config that relies on them must not run as if they were not there.
-_LATER: Final = frozenset({"mapped", "domain", "workers", "cache-size", "metrics-listen", "view"})
+_LATER: Final = frozenset({"workers", "cache-size", "metrics-listen"})
 
 
 def read(path: Path, name: str | None = None, *, port: int | None = None) -> Dns64Config:
@@ -68,31 +52,35 @@ class _Parser:
 
     file: str
     findings: Findings = field(default_factory=Findings)
-    forwarders: dict[Endpoint, Place] = field(default_factory=dict)
-    prefixes: list[Pref64] = field(default_factory=list)
-    listen: list[tuple[IPAddress, int | None, Place]] = field(default_factory=list)
+    outside: Section = field(init=False)
+    views: list[Section] = field(default_factory=list)
+    view_names: dict[str, Place] = field(default_factory=dict)
+    view_networks: dict[IPNetwork, str] = field(default_factory=dict)
+    listen: list[Placed[ListenWords]] = field(default_factory=list)
     interfaces: Interfaces | None = None
     allow_query: list[IPNetwork] = field(default_factory=list)
-    exclude: list[ipaddress.IPv6Network] = field(default_factory=lambda: [IPV4_MAPPED])
     # Directives that stand once: keyword -> value as read. A second one is told, and which of them counts.
     once: dict[str, int | str | None] = field(default_factory=dict)
     places: dict[str, Place] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.outside = Section(self.findings)
 
     def parse(self, text: str, port: int | None) -> Dns64Config:
         found = directives(text, self.file, inline_comment="#;")
         self.findings.read_each(found, self._readers(), _LATER, self.places)
         port = port or self._number("port", DNS_PORT)
         listen = self._endpoints(port)
-        self._check_whole()
-        self._check_loops(port, listen)
+        for section in (self.outside, *self.views):
+            for forwarders in section.all_forwarders():
+                forwarders.refuse_loops(port, listen, self.interfaces)
+        outside = self.outside.view()
+        views = tuple(section.view(outside) for section in self.views)
+        self._check_whole(outside, views)
         self.findings.raise_if_any()
         return Dns64Config(
-            default=View(
-                forwarders=tuple(map(Forwarder, self.forwarders)),
-                prefixes=tuple(map(SynthesisPrefix, self.prefixes)),
-                exclude=tuple(self.exclude),
-                synthesize_on_failure=self.once.get("on-aaaa-failure") != "servfail",
-            ),
+            default=outside,
+            views=views,
             port=port,
             listen=listen,
             interfaces=self.interfaces,
@@ -105,19 +93,21 @@ class _Parser:
 
     def _readers(self) -> Mapping[str, Callable[[Directive], None]]:
         return {
-            "forwarder": self._read_forwarder,
-            "prefix": self._read_prefix,
+            "view": self._read_view,
+            **dict.fromkeys(self.outside.readers(), self._read_in_section),
+            **dict.fromkeys(self._outside_readers(), self._read_outside),
+        }
+
+    def _outside_readers(self) -> Mapping[str, Callable[[Directive], None]]:
+        return {
             "port": self._read_port,
             "pidfile": self._read_pidfile,
             "interfaces": self._read_interfaces,
             "allow": self._read_allow,
             "retry": self._read_retry,
             "scoped": self._read_scoped,
-            "stf": self._read_stf,
             "listen": self._read_listen,
             "allow-query": self._read_allow_query,
-            "exclude": self._read_exclude,
-            "on-aaaa-failure": self._read_on_aaaa_failure,
             "control-socket": self._read_control_socket,
         }
 
@@ -131,173 +121,116 @@ class _Parser:
 
     def _set_once(self, directive: Directive, value: int | str | None) -> None:
         if directive.keyword in self.once:
-            self.findings.warn(
-                directive.place,
-                f"'{directive.keyword}' stands here a second time",
-                "the last one counts, remove the others",
-            )
+            self.findings.warn_that_the_last_counts(directive)
         self.once[directive.keyword] = value
 
     def _endpoints(self, default_port: int) -> tuple[Endpoint, ...]:
         """Return where `listen` says to listen, each once; a wildcard leaves no room for its single addresses."""
         places: dict[Endpoint, Place] = {}
-        for address, own_port, place in self.listen:
-            endpoint = Endpoint(address, own_port or default_port)
+        for placed in self.listen:
+            endpoint = Endpoint(placed.value.address, placed.value.port or default_port)
             if endpoint in places:
-                self._warn_of_repetition(place, f"listen {endpoint}")
-            places.setdefault(endpoint, place)
+                self.findings.warn_of_repetition(placed.place, f"listen {endpoint}")
+            places.setdefault(endpoint, placed.place)
         for endpoint, place in places.items():
-            wildcard = Endpoint(_WILDCARDS[endpoint.address.version], endpoint.port)
+            wildcard = Endpoint(WILDCARDS[endpoint.address.version], endpoint.port)
             if endpoint != wildcard and wildcard in places:
                 self.findings.refuse(
                     place, f"listen {wildcard} covers {endpoint} already", "remove one of the two"
                 )
         return tuple(places)
 
-    def _warn_of_repetition(self, place: Place, what: str) -> None:
-        self.findings.warn(place, f"{what} stands here a second time", "remove one of the two")
-
-    def _check_whole(self) -> None:
+    def _check_whole(self, outside: View, views: Sequence[View]) -> None:
         whole = Place(self.file, 0)
-        if "forwarder" not in self.places:
+        if "forwarder" not in self.outside.given:
             self.findings.refuse(
-                whole, "no forwarder", "say which name server to ask, e.g.: forwarder 127.0.0.1 port 65053"
+                whole,
+                "no forwarder above the first view" if views else "no forwarder",
+                "say which name server to ask, e.g.: forwarder 127.0.0.1 port 65053",
             )
-        if "prefix" not in self.places:
+        if not any(view.prefixes for view in (outside, *views)):
             self.findings.warn(
                 whole,
                 "no prefix, so that no AAAA record is synthesized",
                 "say the translator's prefix, e.g.: prefix 64:ff9b::/96",
             )
-        if not self.allow_query and self.interfaces is None:
-            self.findings.warn(
-                whole,
-                "neither interfaces nor allow-query is given, so that only this host itself is answered",
-                "name the clients' networks, e.g.: allow-query 2001:db8::/32",
-            )
-        if self.listen and self.interfaces is not None:
+        if self.interfaces is None:
+            self._check_permission(whole, views)
+        elif self.listen:
             self.findings.warn(
                 self.places.get("interfaces", whole),
                 "'listen' says where to listen, so 'interfaces' only says who is answered",
                 "remove 'listen' to listen on the interfaces",
             )
 
-    def _check_loops(self, port: int, listen: tuple[Endpoint, ...]) -> None:
-        """Refuse a forwarder that would be dns64d itself, as far as the config tells."""
-        for endpoint, place in self.forwarders.items():
-            wildcard = Endpoint(_WILDCARDS[endpoint.address.version], endpoint.port)
-            # What is sent to 0.0.0.0 or :: goes to this host's loopback (ip(7)).
-            reached = endpoint
-            if endpoint == wildcard:
-                reached = Endpoint(_OWN_LOOPBACK[endpoint.address.version], endpoint.port)
-            if listen:
-                itself = reached in listen or (wildcard in listen and reached.address.is_loopback)
-            elif self.interfaces is not None and not self.interfaces.every:
-                itself = reached in {Endpoint(address, port) for address in _OWN_LOOPBACK.values()}
-            else:
-                itself = reached.address.is_loopback and reached.port == port
-            if itself:
-                self.findings.refuse(
-                    place,
-                    f"forwarder {endpoint} is where dns64d itself listens",
-                    f"give the name server's own port, e.g.: forwarder {reached.address} port 65053",
-                )
-
-    def _read_forwarder(self, directive: Directive) -> None:
-        address, port = _read_endpoint(directive)
-        endpoint = Endpoint(address, port or DNS_PORT)
-        if address.version == 6 and address.is_link_local:
+    def _check_permission(self, whole: Place, views: Sequence[View]) -> None:
+        """Warn of clients that the config speaks of and that are not answered. There is no `interfaces`."""
+        if not self.allow_query:
             self.findings.warn(
-                directive.place,
-                f"forwarder {address} cannot be reached: a link-local address means nothing without its interface",
-                "give another address of that name server",
+                whole,
+                "neither interfaces nor allow-query is given, so that only this host itself is answered",
+                "name the clients' networks, e.g.: allow-query 2001:db8::/32",
             )
-        if endpoint in self.forwarders:
-            self._warn_of_repetition(directive.place, f"forwarder {endpoint}")
-        self.forwarders.setdefault(endpoint, directive.place)
+        for view in views:
+            for network in view.networks:
+                if not network.is_loopback and not any(map(network.overlaps, self.allow_query)):
+                    self.findings.warn(
+                        self.view_names[view.name],
+                        f"nothing permits the clients of view {view.name} in {network}",
+                        f"add above the first view: allow-query {network}",
+                    )
+
+    def _read_in_section(self, directive: Directive) -> None:
+        section = self.views[-1] if self.views else self.outside
+        section.read(directive)
+
+    def _read_outside(self, directive: Directive) -> None:
+        if self.views:
+            raise Refused(f"'{directive.keyword}' cannot stand in a view", "move it above the first view")
+        self._outside_readers()[directive.keyword](directive)
+
+    def _read_view(self, directive: Directive) -> None:
+        # Also behind a mistake a section begins, so that what follows is not taken for what stands outside.
+        section = Section(self.findings, totd_words.ViewWords("", ()))
+        self.views.append(section)
+        section.words = words = totd_words.read_view(directive)
+        name = words.name
+        before = self.view_names.setdefault(name, directive.place)
+        if before is not directive.place:
+            raise Refused(f"there is a view {name} at line {before.line}", "give this one another name")
+        for network in words.networks:
+            other = self.view_networks.setdefault(network, name)
+            if other != name:
+                raise Refused(
+                    f"{network} is in view {other} at line {self.view_names[other].line}",
+                    "leave it in one of the two",
+                )
+        if len(set(words.networks)) < len(words.networks):
+            self.findings.warn(directive.place, f"view {name} names a network twice", "remove one of the two")
 
     def _read_listen(self, directive: Directive) -> None:
-        address, port = _read_endpoint(directive)
-        if address.is_multicast or (address.version == 6 and address.is_link_local):
-            raise Refused(f"cannot listen on {address}", "give a unicast address that is not link-local")
-        self.listen.append((address, port, directive.place))
-
-    def _read_prefix(self, directive: Directive) -> None:
-        directive.count(1, 1, "prefix ADDRESS[/LENGTH]")
-        word = directive.words[0]
-        if "/" in word:
-            network = read_ipv6_network(word)
-            if network.prefixlen not in LENGTHS:
-                lengths = ", ".join(map(str, LENGTHS))
-                raise Refused(f"'{word}' has a length that RFC 6052 does not know", f"give one of {lengths}")
-        else:
-            network = ipaddress.IPv6Network((read_ipv6(word), 96), strict=False)
-            if network.network_address != ipaddress.IPv6Address(word):
-                self.findings.warn(
-                    directive.place, f"only the first 96 bits of '{word}' count", f"write: prefix {network}"
-                )
-        try:
-            prefix = Pref64(network)
-        except ValueError as error:
-            raise Refused(f"'{word}' cannot be a NAT64 prefix: {error}", "choose another prefix") from error
-        if prefix in self.prefixes:
-            self._warn_of_repetition(directive.place, f"prefix {network}")
-        else:
-            self.prefixes.append(prefix)
+        self.listen.append(Placed(totd_words.read_listen(directive), directive.place))
 
     def _read_port(self, directive: Directive) -> None:
-        directive.count(1, 1, "port NUMBER")
-        self._set_once(directive, read_number(directive.words[0], "port", 1, 65535))
+        self._set_once(directive, totd_words.read_port(directive))
 
     def _read_pidfile(self, directive: Directive) -> None:
-        directive.count(1, 1, "pidfile PATH")
-        self._set_once(directive, directive.words[0])
-
-    def _read_interfaces(self, directive: Directive) -> None:
-        directive.count(1, None, "interfaces NAME... (or: interfaces *)")
-        before = self.interfaces or Interfaces()
-        every = before.every or any(word == "*" or word.lower() == "all" for word in directive.words)
-        names = tuple(word for word in directive.words if word != "*" and word.lower() != "all")
-        for name in names:
-            if len(name) > 15 or "/" in name:
-                raise Refused(f"'{name}' cannot be an interface's name", "see: ip -brief link")
-        self.interfaces = Interfaces(tuple(dict.fromkeys(before.names + names)), every)
+        self._set_once(directive, totd_words.read_pidfile(directive))
 
     def _read_retry(self, directive: Directive) -> None:
-        directive.count(1, 1, "retry SECONDS")
-        self._set_once(directive, read_number(directive.words[0], "time in seconds", 0, 86400))
+        self._set_once(directive, totd_words.read_retry(directive))
 
-    def _read_allow(self, directive: Directive) -> None:
-        directive.count(1, 1, "allow ADDRESS")
-        _read_address(directive.words[0])
-        self.findings.warn(
-            directive.place,
-            "'allow' opened totd's web server, which dns64d does not have",
-            "remove it, and use nat64ctl; for DNS clients write: allow-query NETWORK",
-        )
+    def _read_control_socket(self, directive: Directive) -> None:
+        self._set_once(directive, totd_words.read_control_socket(directive))
 
-    def _read_scoped(self, directive: Directive) -> None:
-        directive.count(3, 3, "scoped FROM TO LENGTH")
-        read_ipv6(directive.words[0])
-        read_ipv6(directive.words[1])
-        read_number(directive.words[2], "prefix length", 0, 128)
-        self.findings.warn(
-            directive.place,
-            "'scoped' has no effect: dns64d does not rewrite site-local addresses, which RFC 3879 deprecated",
-            "remove it",
-        )
-
-    def _read_stf(self, directive: Directive) -> None:
-        directive.count(0, 0, "stf")
-        self.findings.warn(
-            directive.place,
-            "'stf' has no effect: reverse names of 6to4 addresses are asked from the forwarders",
-            "remove it",
-        )
+    def _read_interfaces(self, directive: Directive) -> None:
+        before = self.interfaces or Interfaces()
+        more = totd_words.read_interfaces(directive)
+        names = tuple(dict.fromkeys(before.names + more.names))
+        self.interfaces = Interfaces(names, before.every or more.every)
 
     def _read_allow_query(self, directive: Directive) -> None:
-        directive.count(1, None, "allow-query NETWORK...")
-        networks = [_read_network(word) for word in directive.words]
+        networks = totd_words.read_allow_query(directive)
         for network in networks:
             if network.prefixlen == 0:
                 self.findings.warn(
@@ -307,59 +240,19 @@ class _Parser:
                 )
         self.allow_query += networks
 
-    def _read_exclude(self, directive: Directive) -> None:
-        directive.count(1, None, "exclude IPV6-NETWORK...")
-        networks = [read_ipv6_network(word) for word in directive.words]
-        self.exclude.extend(network for network in networks if network not in self.exclude)
+    def _read_allow(self, directive: Directive) -> None:
+        directive.count(1, 1, "allow ADDRESS")
+        totd_words.read_address(directive.words[0])
+        self.findings.warn(
+            directive.place,
+            "'allow' opened totd's web server, which dns64d does not have",
+            "remove it, and use nat64ctl; for DNS clients write: allow-query NETWORK",
+        )
 
-    def _read_on_aaaa_failure(self, directive: Directive) -> None:
-        usage = "on-aaaa-failure synthesize|servfail"
-        directive.count(1, 1, usage)
-        choice = directive.words[0].lower()
-        if choice not in {"synthesize", "servfail"}:
-            raise Refused(f"'{directive.words[0]}' is not a choice", f"write: {usage}")
-        self._set_once(directive, choice)
-
-    def _read_control_socket(self, directive: Directive) -> None:
-        directive.count(1, 1, "control-socket PATH|none")
-        word = directive.words[0]
-        if word.lower() == "none":
-            self._set_once(directive, None)
-            return
-        if not word.startswith("/"):
-            raise Refused(
-                f"'{word}' is not an absolute path", f"e.g.: control-socket {DEFAULT_CONTROL_SOCKET}"
-            )
-        self._set_once(directive, word)
-
-
-def _read_endpoint(directive: Directive) -> tuple[IPAddress, int | None]:
-    """Read ``ADDRESS [port NUMBER]``."""
-    usage = f"{directive.keyword} ADDRESS [port NUMBER]"
-    directive.count(1, 3, usage)
-    words = directive.words
-    address = _read_address(words[0])
-    if len(words) == 1:
-        return address, None
-    if len(words) == 2 or words[1].lower() != "port":
-        raise Refused(f"'{' '.join(words[1:])}' is not understood here", f"write: {usage}")
-    return address, read_number(words[2], "port", 1, 65535)
-
-
-def _read_address(word: str) -> IPAddress:
-    try:
-        address = ipaddress.ip_address(word)
-    except ValueError:
-        raise Refused(
-            f"'{word}' is not an IPv4 or IPv6 address", "give an address such as 192.0.2.53 or 2001:db8::53"
-        ) from None
-    if isinstance(address, ipaddress.IPv6Address):
-        return read_ipv6(word)
-    return address
-
-
-def _read_network(word: str) -> IPNetwork:
-    """Read a network, or an address which stands for itself alone."""
-    if "/" not in word:
-        return ipaddress.ip_network(_read_address(word))
-    return read_ipv6_network(word) if ":" in word else read_ipv4_network(word)
+    def _read_scoped(self, directive: Directive) -> None:
+        totd_words.read_scoped(directive)
+        self.findings.warn(
+            directive.place,
+            "'scoped' has no effect: dns64d does not rewrite site-local addresses, which RFC 3879 deprecated",
+            "remove it",
+        )

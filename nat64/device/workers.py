@@ -114,6 +114,8 @@ class Workers:
         try:
             _keep_only({queue.descriptor, theirs.fileno()})
             TunWorker(queue, theirs, self._translator.settings, time.monotonic).run()
+        except Exception:
+            log.exception("a worker ends by a fault of ours")
         finally:
             os._exit(0)
 

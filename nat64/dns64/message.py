@@ -116,7 +116,10 @@ class _WireBuffer(DNSBuffer):  # type: ignore[misc]  # dnslib carries no types
     offset: int
 
     def decode_name(self, _last: int = -1) -> DNSLabel:
-        """Read a name. Compression pointers must go back to before where the name began, each further back."""
+        """Read a name. Compression pointers must go back to before where the name began, each further back.
+
+        The header is no name to point at (RFC 1035 section 4.1.4).
+        """
         # Most of a message is names, so their bytes are taken directly: it saves a third of the time to read one.
         data = self.data
         labels: list[bytes] = []
@@ -130,7 +133,7 @@ class _WireBuffer(DNSBuffer):  # type: ignore[misc]  # dnslib carries no types
                     pointer = (length & 0x3F) << 8 | data[at]
                     if resume is None:
                         resume = at + 1
-                    if pointer >= lowest:
+                    if not HEADER_SIZE <= pointer < lowest:
                         raise MalformedMessage("a compression pointer does not lead back")
                     at = lowest = pointer
                     continue

@@ -13,22 +13,31 @@ _SYSLOG: Final = Path("/dev/log")
 
 
 class Detached:
-    """The daemon's end of the pipe to the process that the user started; `ready` lets that one end well."""
+    """The daemon's end of the pipe to the process that the user started; `ready` lets that one end well.
+
+    Processes that the daemon starts for itself are started after `let_go`: they would hold the terminal, too.
+    """
 
     def __init__(self, pipe: int) -> None:
         self._pipe = pipe
 
-    def ready(self) -> None:
-        """Tell the waiting parent that the daemon serves, and let go of the terminal.
+        self._holds_terminal = True
 
-        From here on the log goes to syslog, where there is one.
-        """
+    def let_go(self) -> None:
+        """Let go of the terminal. From here on the log goes to syslog, where there is one."""
+        if not self._holds_terminal:
+            return
+        self._holds_terminal = False
         null = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(null, stream)
         os.close(null)
         if _SYSLOG.exists():
             _log_to_syslog()
+
+    def ready(self) -> None:
+        """Tell the waiting parent that the daemon serves, and let go of the terminal."""
+        self.let_go()
         os.write(self._pipe, b"+")
         os.close(self._pipe)
 

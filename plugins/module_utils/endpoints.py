@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 DNS_PORT = 53
+DNS_OVER_TLS_PORT = 853
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,14 @@ def read_endpoints(variable: str, given: Any, found: list[str]) -> list[Endpoint
         if len(found) == wrong:
             read.append(Endpoint(address, port))
     return read
+
+
+def named_findings(variable: str, given: Any, example: str) -> list[str]:  # noqa: ANN401 - from YAML
+    """Say what is wrong with a list of dictionaries that have a name each."""
+    if not isinstance(given, list):
+        return [f"{variable}: {_shown(given)} is not a list; write it as [{example}]"]
+    others = [each for each in given if not isinstance(each, dict) or not each.get("name")]
+    return [f"{variable}: {_shown(each)} has no name; write it as {example}" for each in others]
 
 
 def _shown(given: Any) -> str:  # noqa: ANN401 - from YAML

@@ -38,6 +38,14 @@ options:
     description: As above.
     type: raw
     required: true
+  domains:
+    description: As above.
+    type: raw
+    required: true
+  views:
+    description: As above.
+    type: raw
+    required: true
   extra_directives:
     description: As above.
     type: raw
@@ -59,6 +67,8 @@ EXAMPLES = r"""
     port: 53
     prefixes: ["64:ff9b::/96"]
     forwarders: [{address: 127.0.0.1, port: 65053}]
+    domains: []
+    views: []
     extra_directives: []
   register: host
 """
@@ -83,8 +93,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.nat64.gateway.plugins.module_utils.endpoints import (
+    DNS_OVER_TLS_PORT,
     DNS_PORT,
     Endpoint,
+    named_findings,
     read_endpoints,
     read_port,
     read_words,
@@ -102,7 +114,20 @@ KEYWORDS_OF_VARIABLES = {
     "port": "dns64_port",
     "prefix": "dns64_prefixes",
     "forwarder": "dns64_forwarders",
+    "domain": "dns64_domains",
+    "view": "dns64_views",
 }
+VARIABLES = (
+    "interfaces",
+    "allow_query",
+    "listen",
+    "port",
+    "prefixes",
+    "forwarders",
+    "domains",
+    "views",
+    "extra_directives",
+)
 
 
 @dataclass
@@ -126,10 +151,12 @@ def read(given: dict[str, Any]) -> Wanted:
         allow_query=read_words("dns64_allow_query", given["allow_query"], "'2001:db8::/64'", found),
         listen=read_endpoints("dns64_listen", given["listen"], found),
         port=read_port("dns64_port", given["port"], found),
-        prefixes=read_words("dns64_prefixes", given["prefixes"], "'64:ff9b::/96'", found),
-        forwarders=read_endpoints("dns64_forwarders", given["forwarders"], found),
+        prefixes=read_words("dns64_prefixes", _without_for(given["prefixes"]), "'64:ff9b::/96'", found),
+        forwarders=read_endpoints("dns64_forwarders", _with_tls_ports(given["forwarders"]), found),
         findings=found,
     )
+    found += named_findings("dns64_domains", given["domains"], "{name: corp.example, synthesis: never}")
+    found += named_findings("dns64_views", given["views"], "{name: guests, networks: ['2001:db8:2::/48']}")
     for directive in read_words("dns64_extra_directives", given["extra_directives"], "retry 60", found):
         found += _directive_findings(directive)
     if found:
@@ -169,6 +196,25 @@ def sockets(wanted: Wanted) -> list[tuple[int, Listener]]:
         own = [Listener("", wildcard, name) for name in wanted.interfaces for wildcard in ANY]
         own += [Listener("", local, "lo") for local in ("127.0.0.1", "::1")]
     return [(wanted.port, each) for each in own]
+
+
+def _without_for(prefixes: Any) -> Any:  # noqa: ANN401 - from YAML
+    """Return the prefixes alone, where some are dictionaries that say for which IPv4 networks they are."""
+    if not isinstance(prefixes, list):
+        return prefixes
+    return [each.get("prefix") if isinstance(each, dict) else each for each in prefixes]
+
+
+def _with_tls_ports(forwarders: Any) -> Any:  # noqa: ANN401 - from YAML
+    """Return the forwarders, where those asked over TLS have their port if none is given."""
+    if not isinstance(forwarders, list):
+        return forwarders
+    return [
+        {**each, "port": DNS_OVER_TLS_PORT}
+        if isinstance(each, dict) and each.get("tls") and each.get("port") is None
+        else each
+        for each in forwarders
+    ]
 
 
 def _directive_findings(directive: str) -> list[str]:
@@ -228,10 +274,9 @@ def _port_findings(own: list[tuple[int, Listener]], listening: dict[int, list[Li
 
 def main() -> None:
     """Answer the role."""
-    variables = ("interfaces", "allow_query", "listen", "port", "prefixes", "forwarders", "extra_directives")
     module = AnsibleModule(
         argument_spec={
-            **{name: {"type": "raw", "required": True} for name in variables},
+            **{name: {"type": "raw", "required": True} for name in VARIABLES},
             "leaving": {"type": "list", "elements": "int", "default": []},
             **APPLIED,
         },

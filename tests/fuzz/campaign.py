@@ -113,7 +113,7 @@ def _outcome(target: str, exit_status: int) -> Outcome:
 def _report(began: datetime, commit: str, seconds: int, seed: int, outcomes: dict[str, Outcome]) -> str:
     lines = [
         f"began: {began:%Y-%m-%d %H:%M} UTC",
-        f"asked for: {seconds} seconds for each target, both side by side",
+        f"asked for: {seconds} seconds for each target, all side by side",
         f"seed: {seed}",
         f"commit: {commit}",
         f"processor: {_processor()}, {os.cpu_count()} of them",

@@ -15,11 +15,13 @@ from nat64.addressing.eamt import Eamt
 from nat64.addressing.pool import DynamicPool
 from nat64.addressing.prefix import Pref64
 from nat64.config import tayga, totd
+from nat64.config.dns64_config import IPV4_MAPPED
 from nat64.config.grammar import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
+    from nat64.config.dns64_config import Forwarder, View
     from nat64.config.grammar import Mistake
 
 _Config = TypeVar("_Config")
@@ -63,10 +65,43 @@ def _read_tayga(text: str) -> None:
 
 def _read_totd(text: str) -> None:
     config = _refused_or_read(lambda: totd.parse(text, FILE))
-    if config is not None:
-        assert config.default.forwarders
-        for warning in config.warnings:
-            _check_mistake(warning)
+    if config is None:
+        return
+    for warning in config.warnings:
+        _check_mistake(warning)
+    assert (config.default.name, config.default.networks) == ("", ())
+    assert all(view.name and view.networks for view in config.views)
+    _check_distinct(view.name for view in config.views)
+    _check_distinct(network for view in config.views for network in view.networks)
+    for view in (config.default, *config.views):
+        _check_view(view)
+
+
+def _check_view(view: View) -> None:
+    assert IPV4_MAPPED in view.exclude
+    _check_distinct(each.prefix for each in view.prefixes)
+    _check_distinct(network for each in view.prefixes for network in each.ipv4)
+    _check_distinct(domain.labels for domain in view.domains)
+    assert view.forwarders
+    _check_forwarders(view.forwarders)
+    for domain in view.domains:
+        assert domain.synthesis is not None or domain.forwarders
+        assert all(1 <= len(label) <= 63 and label == label.lower() for label in domain.labels)
+        assert sum(len(label) + 1 for label in domain.labels) < 255
+        _check_forwarders(domain.forwarders)
+
+
+def _check_forwarders(forwarders: Sequence[Forwarder]) -> None:
+    _check_distinct(forwarder.endpoint for forwarder in forwarders)
+    for forwarder in forwarders:
+        assert 1 <= forwarder.endpoint.port <= 65535
+        believed = forwarder.tls_name is not None or forwarder.endpoint.address.is_loopback
+        assert believed or not forwarder.validating
+
+
+def _check_distinct(values: Iterable[Hashable]) -> None:
+    gathered = list(values)
+    assert len(set(gathered)) == len(gathered), f"twice: {gathered}"
 
 
 def _read_dynamic_map(text: str) -> None:

@@ -1,4 +1,4 @@
-"""The seeds of the fuzz corpus: real packets and configs, built by scapy and written out.
+"""The seeds of the fuzz corpus: real packets, built by scapy and written out, and configs.
 
 `python -m tests.fuzz.seeds` writes them to `tests/fuzz/corpus`; a test tells when that was forgotten. Their names say what they
 hold.
@@ -36,7 +36,8 @@ from scapy.layers.inet6 import (
 from scapy.packet import Raw
 from scapy.utils import checksum
 
-from tests.fuzz import translator_target
+from tests.fuzz import dns64_seeds, translator_target
+from tests.fuzz.config_seeds import config_inputs
 from tests.fuzz.translator_target import (
     ADDRESSES4,
     FIX_ADDRESSES,
@@ -382,89 +383,12 @@ def _turned_back(by_name: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
     yield "turned-back-error", translator_target.encode(plain, [Record(0, 0, 0, error)])
 
 
-_TAYGA: Final = """\
-tun-device nat64
-ipv4-addr 192.168.240.1
-ipv6-addr 2001:db8:64::1
-prefix 64:ff9b::/96
-dynamic-pool 192.168.240.0/20
-max-hosts-per-prefix 64 1024
-data-dir /var/lib/nat64
-map 192.0.2.7 2001:db8:64:1::7
-map 198.51.100.0/24 2001:db8:64:2::/120
-map-file maps
-wkpf-strict no
-udp-cksum-mode calc
-offlink-mtu 1400
-tos 0x20 copy
-offload no
-hairpin simple
-icmp-rate 500 burst 50
-rfc6791-pool 203.0.113.0/28
-rfc5837 yes
-prefix 2001:db8:65::/96 pool 192.168.224.0/20
-map 192.0.2.9 2001:db8:64:1::9/64
-map 192.0.2.10 2001:db8:64:1::7 prefix 2001:db8:65::/96
-log drop reject icmp self dyn
-workers 4
-strict-frag-hdr on # retired
-tun-up yes
-tun-ip 192.168.255.1/24
-tun-route 64:ff9b::/96
-control-socket none
-%%
-map 192.0.2.8 2001:db8:64:1::8
-"""
-_TAYGA_REFUSED: Final = """\
-prefex 64:ff9b::/96
-prefix 64:ff9b::/97
-ipv4-addr 127.0.0.1
-ipv6-addr fe80::1%eth0
-dynamic-pool 10.0.0.1/8
-map 192.0.2.0/24 2001:db8::/64
-offlink-mtu 5
-fast-path on
-log everything
-"""
-_TOTD: Final = """\
-forwarder 192.0.2.53 port 5353   # first
-forwarder 2001:db8::53 ; second
-prefix 2001:db8:64::
-prefix 64:ff9b::/96
-port 53
-listen 192.0.2.1 port 54
-interfaces eth0 eth1
-allow 192.0.2.1
-allow-query 2001:db8::/32 192.0.2.0/24
-exclude 2001:db8:bad::/48
-on-aaaa-failure servfail
-retry 300
-pidfile /run/dns64d.pid
-control-socket none
-"""
-_DYNAMIC_MAP: Final = """\
-###
-### Dynamic map database
-###
-
-192.168.240.10\t2001:db8:1::5\t1789990000
-192.168.240.11\t2001:db8:1::6\t1789990001\t2001:db8:64::/96
-192.168.240.12\tfe80::1\t1789990001
-203.0.113.1\t2001:db8:1::7\t1
-"""
-
-
-def config_inputs() -> Iterator[tuple[str, bytes]]:
-    """Give each input of the target `config` with its name."""
-    for grammar, whole in ((b"\0", _TAYGA), (b"\0", _TAYGA_REFUSED), (b"\1", _TOTD), (b"\2", _DYNAMIC_MAP)):
-        name = {b"\0": "tayga", b"\1": "totd", b"\2": "dynamic-map"}[grammar]
-        refused = "-refused" if whole is _TAYGA_REFUSED else ""
-        yield f"{name}{refused}", grammar + whole.encode()
-        for number, line in enumerate(whole.splitlines(), 1):
-            yield f"{name}{refused}-line-{number}", grammar + line.encode()
-
-
-INPUTS: Final = {"translator": translator_inputs, "config": config_inputs}
+INPUTS: Final = {
+    "translator": translator_inputs,
+    "config": config_inputs,
+    "dns64-query": dns64_seeds.query_inputs,
+    "dns64-reply": dns64_seeds.reply_inputs,
+}
 
 
 def main() -> None:

@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 from random import Random
+from typing import TYPE_CHECKING
 
 import pytest
 
+from nat64.dns64.resolution import Resolution
+from nat64.dns64.service import Service
 from nat64.siit import counters
 from nat64.siit.translator import Translator
-from tests.fuzz import config_target, mutation, seeds, translator_target
+from tests.fuzz import (
+    config_target,
+    dns64_query_target,
+    dns64_reply_target,
+    mutation,
+    seeds,
+    translator_target,
+)
 
-TARGETS = {"translator": translator_target.run, "config": config_target.run}
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TARGETS = {
+    "translator": translator_target.run,
+    "config": config_target.run,
+    "dns64-query": dns64_query_target.run,
+    "dns64-reply": dns64_reply_target.run,
+}
 SHARES = range(4)
 INPUTS_A_SHARE = 500
 
@@ -77,3 +95,37 @@ def test_a_translator_that_breaks_a_promise_is_found(monkeypatch: pytest.MonkeyP
     data = dict(seeds.translator_inputs())["servers"]
     with pytest.raises(AssertionError):
         translator_target.run(data)
+
+
+def _with_another_id(response: bytes) -> bytes:
+    return bytes((response[0] ^ 1,)) + response[1:]
+
+
+def _with_ad(response: bytes) -> bytes:
+    return response[:3] + bytes((response[3] | 0x20,)) + response[4:]
+
+
+def _cut(response: bytes) -> bytes:
+    return response[:-1]
+
+
+def _padded(response: bytes) -> bytes:
+    return response + bytes(1233)
+
+
+@pytest.mark.parametrize("broken", [_with_another_id, _with_ad, _cut, _padded])
+@pytest.mark.parametrize("target", ["dns64-query", "dns64-reply"])
+def test_a_dns64_that_breaks_a_promise_is_found(
+    monkeypatch: pytest.MonkeyPatch, target: str, broken: Callable[[bytes], bytes]
+) -> None:
+    finish = Service.finish
+    monkeypatch.setattr(Service, "finish", lambda self, query: broken(finish(self, query)))
+    data = next(iter(dict(seeds.INPUTS[target]()).values()))
+    with pytest.raises(AssertionError):
+        TARGETS[target](data)
+
+
+def test_a_dns64_that_believes_what_it_did_not_ask_for_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Resolution, "reply_received", lambda *_: True)
+    with pytest.raises(AssertionError, match="believed"):
+        dns64_reply_target.run(dict(seeds.INPUTS["dns64-reply"]())["a-not-asked"])

@@ -22,28 +22,31 @@ ENVIRONMENT: Final = {"KEA_LOCKFILE_DIR": TMP, "KEA_PIDFILE_DIR": TMP}
 VERSION: Final = 2
 
 
-def unpacked(release: str) -> Path:
-    """Return a directory with the daemons of a release and what they need, which is fetched once."""
-    parts = json.dumps([VERSION, platform.machine(), release, PACKAGES])
+def unpacked(release: str, packages: tuple[str, ...] = PACKAGES, name: str = "daemons") -> Path:
+    """Return a directory with the daemons of a release and what they need, which is fetched once.
+
+    Other `packages` lie in the cache under another `name`.
+    """
+    parts = json.dumps([VERSION, platform.machine(), release, packages])
     stamp = hashlib.sha256(parts.encode()).hexdigest()[:12]
 
     def build(directory: Path) -> None:
         options = [option.rstrip(";") for option in debian_sources.options()]
-        unpack = ["mmdebstrap", "--variant=extract", f"--include={','.join(PACKAGES)}"]
+        unpack = ["mmdebstrap", "--variant=extract", f"--include={','.join(packages)}"]
         unpack += [f"--aptopt={option}" for option in options]
         unpack += [release, str(directory / "root"), *debian_sources.sources(release)]
         subprocess.run(unpack, check=True, capture_output=True)
         root = directory / "root"
-        for name in ("bin", "sbin", "lib", "lib64"):
-            if not (root / name).exists() and (root / "usr" / name).exists():
-                (root / name).symlink_to(f"usr/{name}")
-        for name in ("proc", "run", "tmp", "var/lib/kea"):
-            (root / name).mkdir(parents=True, exist_ok=True)
+        for usual in ("bin", "sbin", "lib", "lib64"):
+            if not (root / usual).exists() and (root / "usr" / usual).exists():
+                (root / usual).symlink_to(f"usr/{usual}")
+        for needed in ("proc", "run", "tmp", "var/lib/kea"):
+            (root / needed).mkdir(parents=True, exist_ok=True)
 
         (root / "etc/passwd").write_text("root:x:0:0::/:/bin/sh\n")
         (root / "etc/group").write_text("root:x:0:\n")
 
-    return rootfs.cached(rootfs.cache_directory(), rootfs.Cached(f"daemons-{release}", stamp, build)) / "root"
+    return rootfs.cached(rootfs.cache_directory(), rootfs.Cached(f"{name}-{release}", stamp, build)) / "root"
 
 
 def inside(root: Path, directory: Path, *command: str) -> list[str]:

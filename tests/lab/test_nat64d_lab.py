@@ -434,6 +434,22 @@ def test_sighup_reads_the_map_file_again_and_a_bad_one_keeps_the_old_maps(networ
     assert network.ping()
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_reload_of_thousands_of_maps_loses_no_packet(bare: GatewayNetwork, workers: int) -> None:
+    file = bare.directory / "maps"
+    bare.write_config(f"map-file {file}", f"workers {workers}")
+    maps = [f"map 10.0.{i >> 8}.{i & 255} 2001:db8:77::{i:x}\n" for i in range(1, 5001)]
+    file.write_text("".join(maps))
+    bare.start()
+    assert bare.ping()
+    pings = bare.client.popen("ping", "-q", "-i0.002", "-c1000", SERVER6)
+    for more in range(3):
+        file.write_text("".join(maps[more:]))
+        assert bare.ask("reload") == {"warnings": []}
+    assert pings.stdout is not None
+    assert " 0% packet loss" in pings.stdout.read()
+
+
 def test_a_change_that_needs_a_restart_is_told(network: GatewayNetwork) -> None:
     network.write_config(base=CONFIG.replace("tun-device nat64", "tun-device other"))
     assert network.ask("reload") == {"warnings": ["tun-device changed; restart nat64d to use it"]}

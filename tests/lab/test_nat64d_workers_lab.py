@@ -114,20 +114,6 @@ def test_a_worker_that_dies_is_replaced_by_the_daemon(with_workers: GatewayNetwo
     assert network.ask("status")["workers"] == 1
 
 
-def test_a_worker_that_does_not_listen_holds_up_no_reload(bare: GatewayNetwork) -> None:
-    bare.write_config("workers 2")
-    bare.start()
-    (worker,) = workers_of(bare)
-    os.kill(worker, signal.SIGSTOP)
-    for _ in range(2000):  # as many messages as its channel takes, and some
-        bare.ask("reload")
-        if not workers_of(bare):
-            break
-    bare.wait_for_log("a worker has ended")
-    for _ in range(4):
-        transfer(bare, 100_000)
-
-
 def test_there_is_a_worker_for_each_core(bare: GatewayNetwork) -> None:
     bare.start()
     assert bare.ask("status")["workers"] == len(os.sched_getaffinity(0))
@@ -163,6 +149,7 @@ def test_workers_end_with_the_daemon_however_it_ends(with_workers: GatewayNetwor
 
 
 def test_a_device_made_for_one_worker_is_served_by_one(bare: GatewayNetwork) -> None:
+    bare.write_config("workers 1")
     bare.command("--mktun")
     bare.write_config("workers 2")
     bare.start()

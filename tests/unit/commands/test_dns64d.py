@@ -39,9 +39,9 @@ def test_check_tells_each_mistake_under_the_name_it_is_given(
 
 
 def test_check_tells_warnings_and_succeeds(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    config.write_text(f"{GOOD}stf\n", encoding="utf-8")
+    config.write_text(f"{GOOD}allow ::1\n", encoding="utf-8")
     assert main(["--check", "-c", str(config)]) == 0
-    assert capsys.readouterr().err.startswith(f"warning: {config}:4: 'stf' has no effect")
+    assert capsys.readouterr().err.startswith(f"warning: {config}:4: 'allow' opened totd's web server")
 
 
 def test_a_config_that_cannot_be_read_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,80 +2,79 @@
 
 from __future__ import annotations
 
-import re
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from nat64.config.dns64_config import Endpoint, Forwarder, Interfaces
+from nat64.addressing.prefix import Pref64
+from nat64.config.dns64_config import Endpoint, Forwarder, Interfaces, SynthesisPrefix, View
 from nat64.config.grammar import ConfigError
 from nat64.config.totd import parse, read
+from tests.unit.config.totd_texts import KEYWORDS, SOUND, mistakes, warnings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SOUND = "forwarder 192.0.2.53\nprefix 64:ff9b::/96\nallow-query ::1\n"
-KEYWORDS = [
-    "forwarder",
-    "prefix",
-    "port",
-    "pidfile",
-    "interfaces",
-    "allow",
-    "retry",
-    "scoped",
-    "stf",
-    "listen",
-    "allow-query",
-    "exclude",
-    "on-aaaa-failure",
-    "control-socket",
-]
+TOTD_CONF = """\
+; $Id: totd.conf.sample,v 1.5 $
+;
+; totd configuration of our gateway
 
+; The name servers to ask. Tried in the order of appearance.
+forwarder 192.0.2.53 port 65053	# the local BIND
+FORWARDER 2001:db8::53
 
-def mistakes(text: str) -> list[str]:
-    with pytest.raises(ConfigError) as caught:
-        parse(text, "dns64.conf")
-    return [str(mistake) for mistake in caught.value.mistakes]
-
-
-def warnings(text: str) -> list[str]:
-    return [str(warning) for warning in parse(text, "dns64.conf").warnings]
-
-
-def test_an_unmodified_totd_conf_works() -> None:
-    text = """
-; totd.conf as people have it
-FORWARDER 192.0.2.53 PORT 65053   # the local BIND
-forwarder 2001:db8::53
+; Prefixes of the NAT-PT translators. Used round robin.
 prefix 2001:db8:64:ff9b::
 Prefix 3fff:64::
-port 5353 ; not 53
+
+; The port to listen on for requests
+Port 5353 ; not 53
+
+; Where to put the process ID
 pidfile /var/run/totd.pid
+
+; Interfaces to bind to
 interfaces eth0 eth1
-retry 120
+
+; Who may use the web server
 allow ::1
+allow 192.0.2.7
+
+; Seconds until a forwarder that does not answer is tried again
+retry 120
+
+; Rewrite scoped addresses
 scoped fec0:: 2001:db8:: 48
+
+; 6to4 reverse lookups
 stf
 """
-    config = parse(text, "totd.conf")
-    assert config.default.forwarders == (
-        Forwarder(Endpoint(ip_address("192.0.2.53"), 65053)),
-        Forwarder(Endpoint(ip_address("2001:db8::53"), 53)),
+
+
+def test_totds_own_config_works_unmodified() -> None:
+    config = parse(TOTD_CONF, "totd.conf")
+    assert config.default == View(
+        forwarders=(
+            Forwarder(Endpoint(ip_address("192.0.2.53"), 65053)),
+            Forwarder(Endpoint(ip_address("2001:db8::53"), 53)),
+        ),
+        prefixes=tuple(
+            SynthesisPrefix(Pref64(IPv6Network(text))) for text in ("2001:db8:64:ff9b::/96", "3fff:64::/96")
+        ),
+        stf=True,
     )
-    assert [str(each.prefix) for each in config.default.prefixes] == ["2001:db8:64:ff9b::/96", "3fff:64::/96"]
+    assert config.views == ()
     assert (config.port, config.pidfile, config.retry) == (5353, "/var/run/totd.pid", 120)
     assert config.interfaces == Interfaces(("eth0", "eth1"))
     assert [str(warning).split(";")[0] for warning in config.warnings] == [
-        "totd.conf:11: 'allow' opened totd's web server, which dns64d does not have",
+        "totd.conf:23: 'allow' opened totd's web server, which dns64d does not have",
+        "totd.conf:24: 'allow' opened totd's web server, which dns64d does not have",
         (
-            "totd.conf:12: 'scoped' has no effect: dns64d does not rewrite site-local addresses, "
+            "totd.conf:30: 'scoped' has no effect: dns64d does not rewrite site-local addresses, "
             "which RFC 3879 deprecated"
         ),
-        "totd.conf:13: 'stf' has no effect: reverse names of 6to4 addresses are asked from the forwarders",
     ]
 
 
@@ -142,7 +141,7 @@ prefix 192.0.2.1
 port http
 retry
 allow-query 192.0.2.1/24
-view inside 2001:db8::/32
+workers 2
 interfaces
 stf yes
 listen fe80::1
@@ -156,7 +155,10 @@ frobnicate
             "give an address such as 192.0.2.53 or 2001:db8::53"
         ),
         "dns64.conf:2: '70000' is not a valid port; give a number from 1 to 65535",
-        "dns64.conf:3: 'prot 53' is not understood here; write: forwarder ADDRESS [port NUMBER]",
+        (
+            "dns64.conf:3: 'prot 53' is not understood here; "
+            "write: forwarder ADDRESS [port NUMBER] [tls NAME] [validating]"
+        ),
         "dns64.conf:4: unknown directive 'forwader'; did you mean 'forwarder'?",
         (
             "dns64.conf:5: '2001:db8::/95' has a length that RFC 6052 does not know; "
@@ -167,7 +169,7 @@ frobnicate
         "dns64.conf:8: 'http' is not a valid port; give a number from 1 to 65535",
         "dns64.conf:9: 'retry' has 0 arguments; write: retry SECONDS",
         "dns64.conf:10: '192.0.2.1/24' has bits set after its length; did you mean 192.0.2.0/24?",
-        "dns64.conf:11: 'view' is not supported by this version; remove the line",
+        "dns64.conf:11: 'workers' is not supported by this version; remove the line",
         "dns64.conf:12: 'interfaces' has 0 arguments; write: interfaces NAME... (or: interfaces *)",
         "dns64.conf:13: 'stf' has 1 argument; write: stf",
         "dns64.conf:14: cannot listen on fe80::1; give a unicast address that is not link-local",
@@ -177,55 +179,52 @@ frobnicate
     ]
 
 
+def test_a_config_with_ten_mistakes_shows_ten_lines() -> None:
+    text = """\
+prefix none
+prefix 3fff:1::/96 for 192.0.2.0/24
+prefix 3fff:2::/96 for 192.0.2.0/24
+forwarder 192.0.2.53 validating
+domain corp..example never
+domain lab.example always
+domain lab.example never
+cache-size 10000
+view guests 2001:db8:1::/48
+retry 60
+forwarder 127.0.0.1
+view guests 2001:db8:2::/48
+view staff
+"""
+    found = mistakes(text)
+    assert [line.partition(";")[0] for line in found] == [
+        "dns64.conf:1: 'prefix none' stands outside of a view",
+        "dns64.conf:3: prefix 3fff:1::/96 alone serves 192.0.2.0/24",
+        (
+            "dns64.conf:4: what 192.0.2.53 says of DNSSEC cannot be believed, "
+            "as anyone on the way to it could change it"
+        ),
+        "dns64.conf:5: 'corp..example' has an empty label",
+        "dns64.conf:7: domain lab.example is 'always' at line 6, and 'never' here",
+        "dns64.conf:8: 'cache-size' is not supported by this version",
+        "dns64.conf:10: 'retry' cannot stand in a view",
+        "dns64.conf:11: forwarder 127.0.0.1:53 is where dns64d itself listens",
+        "dns64.conf:12: there is a view guests at line 9",
+        "dns64.conf:13: 'staff' is a view without networks",
+    ]
+    assert all(line.partition("; ")[2] for line in found)
+
+
 def test_a_missing_forwarder_is_a_mistake_that_says_what_to_write() -> None:
     assert mistakes("prefix 64:ff9b::/96") == [
         "dns64.conf: no forwarder; say which name server to ask, e.g.: forwarder 127.0.0.1 port 65053"
     ]
 
 
-@pytest.mark.parametrize("keyword", ["mapped", "domain", "workers", "cache-size", "metrics-listen", "view"])
+@pytest.mark.parametrize("keyword", ["workers", "cache-size", "metrics-listen"])
 def test_directives_of_the_design_that_do_nothing_yet_are_refused(keyword: str) -> None:
     assert mistakes(f"{SOUND}{keyword} x") == [
         f"dns64.conf:4: '{keyword}' is not supported by this version; remove the line"
     ]
-
-
-@pytest.mark.parametrize("option", ["forwarder 192.0.2.1 tls dns.example", "forwarder 192.0.2.1 validating"])
-def test_forwarder_options_that_do_nothing_yet_are_refused(option: str) -> None:
-    assert "write: forwarder ADDRESS [port NUMBER]" in mistakes(option)[0]
-
-
-@pytest.mark.parametrize(
-    "lines",
-    [
-        "forwarder 127.0.0.1",
-        "forwarder 127.0.0.53\ninterfaces all",
-        "forwarder ::1 port 5300\nport 5300\ninterfaces lan0",
-        "forwarder 192.0.2.1 port 5300\nlisten 192.0.2.1 port 5300",
-        "forwarder ::1\nlisten ::",
-        "forwarder 0.0.0.0",
-        "forwarder ::\ninterfaces lan0",
-        "forwarder 0.0.0.0\nlisten 127.0.0.1",
-    ],
-)
-def test_a_forwarder_that_is_dns64d_itself_is_a_mistake(lines: str) -> None:
-    assert re.fullmatch(
-        r"dns64.conf:1: forwarder \S+ is where dns64d itself listens; .* forwarder \S+ port 65053",
-        mistakes(lines)[0],
-    )
-
-
-@pytest.mark.parametrize(
-    "lines",
-    [
-        "forwarder 127.0.0.1 port 65053",
-        "forwarder 127.0.0.53\ninterfaces lan0",
-        "forwarder 127.0.0.1\nlisten 192.0.2.1",
-        "forwarder 192.0.2.1\nlisten 192.0.2.1 port 5300",
-    ],
-)
-def test_another_server_on_this_host_may_be_a_forwarder(lines: str) -> None:
-    assert parse(lines, "f").default.forwarders
 
 
 @pytest.mark.parametrize(
@@ -250,10 +249,6 @@ def test_a_wildcard_and_an_address_it_covers_cannot_both_be_listened_on() -> Non
     ]
 
 
-def test_a_link_local_forwarder_is_warned_of() -> None:
-    assert "cannot be reached" in warnings(f"{SOUND}forwarder fe80::1")[0]
-
-
 def test_what_would_surprise_is_warned_of() -> None:
     assert [warning.split(";")[0] for warning in warnings("forwarder 192.0.2.53")] == [
         "dns64.conf: no prefix, so that no AAAA record is synthesized",
@@ -275,18 +270,3 @@ def test_read_calls_the_file_by_another_name(tmp_path: Path) -> None:
     path.write_bytes(b"prefix \xff\n")
     with pytest.raises(ConfigError, match=r"^/etc/nat64/dns64\.conf"):
         read(path, "/etc/nat64/dns64.conf")
-
-
-WORDS = st.one_of(
-    st.sampled_from(["*", "port", "none", "::/0", "192.0.2.0/24", "64:ff9b::/96", "1"]), st.text()
-)
-
-
-@given(st.lists(st.tuples(st.sampled_from(KEYWORDS), st.lists(WORDS, max_size=4)), max_size=6))
-def test_any_words_are_a_config_or_mistakes_with_a_remedy(lines: list[tuple[str, list[str]]]) -> None:
-    found: list[str] = []
-    try:
-        parse("\n".join(" ".join((keyword, *words)) for keyword, words in lines), "f")
-    except ConfigError as error:
-        found = list(map(str, error.mistakes)) or ["an error without a mistake"]
-    assert all("; " in mistake for mistake in found)

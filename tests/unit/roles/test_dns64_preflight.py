@@ -15,6 +15,8 @@ VARIABLES: dict[str, Any] = {
     "port": 53,
     "prefixes": ["64:ff9b::/96"],
     "forwarders": [{"address": "127.0.0.1", "port": 65053}],
+    "domains": [],
+    "views": [],
     "extra_directives": [],
 }
 
@@ -26,6 +28,18 @@ def dns64_findings(*listening: Listener, **wanted: object) -> list[str]:
 
 def test_nothing_stands_in_the_way_of_a_named_lan() -> None:
     assert dns64_findings() == []
+
+
+def test_nothing_stands_in_the_way_of_what_is_otherwise_for_some() -> None:
+    assert (
+        dns64_findings(
+            prefixes=["64:ff9b::/96", {"prefix": "3fff:64::/96", "for": ["192.0.2.0/24"]}],
+            forwarders=[{"address": "127.0.0.1", "tls": "dns.example", "port": None, "validating": True}],
+            domains=[{"name": "corp.example", "synthesis": "never"}],
+            views=[{"name": "guests", "networks": ["2001:db8:2::/48"], "prefixes": []}],
+        )
+        == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -45,6 +59,13 @@ def test_nothing_stands_in_the_way_of_a_named_lan() -> None:
         ({"forwarders": [{"address": "192.0.2.53", "port": -1}]}, "dns64_forwarders"),
         ({"forwarders": [{"address": "192.0.2.53", "port": 0}]}, "dns64_forwarders"),
         ({"port": 70000}, "dns64_port"),
+        ({"prefixes": [{"for": ["192.0.2.0/24"]}]}, "dns64_prefixes"),
+        ({"prefixes": [{"prefix": "64:ff9b::/95", "for": ["192.0.2.0/24"]}]}, "dns64_prefixes"),
+        ({"forwarders": [{"address": "::1", "port": 53, "tls": "dns.example"}]}, "dns64_forwarders"),
+        ({"domains": [{"synthesis": "never"}]}, "dns64_domains"),
+        ({"views": [{"networks": ["2001:db8::/32"]}]}, "dns64_views"),
+        ({"extra_directives": ["Domain corp.example never"]}, "dns64_extra_directives"),
+        ({"extra_directives": ["view guests 2001:db8::/32"]}, "dns64_extra_directives"),
         ({"extra_directives": ["port 5353"]}, "dns64_extra_directives"),
         ({"extra_directives": ["retry 60\nretry 70"]}, "dns64_extra_directives"),
     ],

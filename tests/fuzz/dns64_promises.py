@@ -1,0 +1,168 @@
+"""What the two targets for DNS64 share: a service, the way of a query through it, and what every response has to be.
+
+dnspython reads the messages, so that nothing of what is tested judges itself.
+"""
+
+from __future__ import annotations
+
+import struct
+from contextlib import suppress
+from itertools import count
+from typing import TYPE_CHECKING, Final
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.rdatatype
+import dns.wire
+
+from nat64.config import totd
+from nat64.dns64.resolution import DEADLINE_SECONDS
+from nat64.dns64.service import Query, Service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nat64.dns64.exchange import Ask
+
+    Forwarder = Callable[[Ask, Query, float], None]
+    """Does with an ask what a forwarder may do, silence included."""
+
+CONFIGS: Final = tuple(
+    totd.parse(f"forwarder 192.0.2.53\n{text}", "fuzz.conf")
+    for text in (
+        "prefix 2001:db8:64::/96\nallow-query 2001:db8::/32",
+        "forwarder 2001:db8::53\nprefix 64:ff9b::/96\nprefix 2001:db8::/32\non-aaaa-failure servfail",
+        "forwarder 192.0.2.54 port 5353\nforwarder 192.0.2.55\nprefix 3fff:64::/64\nexclude 2001:db8::/32",
+        "allow-query ::/0",
+    )
+)
+HOSTS: Final = ("::1", "2001:db8::c", "192.0.2.9", "fe80::1%eth0")
+HEADER: Final = 12
+_UNDERSTOOD: Final = {
+    getattr(dns.rdatatype, name) for name in ("A", "NS", "CNAME", "SOA", "PTR", "MX", "AAAA", "OPT")
+}
+_MOST_TURNS: Final = 200
+_GOOD_NAME: Final = "good.example."
+_ADDRESS: Final = bytes((192, 0, 2, 33))
+
+
+def make_service(config: int) -> Service:
+    """Make a service by one of `CONFIGS`."""
+    ids = count(0x6400)
+    service = Service(random_id=lambda: next(ids) & 0xFFFF)
+    chosen = CONFIGS[config % len(CONFIGS)]
+    service.configure(chosen)
+    service.allow(chosen.allow_query)
+    return service
+
+
+def answered(
+    service: Service, data: bytes, host: str, forwarder: Forwarder, *, tcp: bool, now: float
+) -> bytes | None:
+    """Put a client's message to the service, and return the response after having checked it."""
+    result = service.message_received(data, host, tcp=tcp, now=now)
+    response = _led(service, result, forwarder, now) if isinstance(result, Query) else result
+    assert service.outstanding == 0, "something is left under way"
+    if response is None:
+        assert len(data) < HEADER or data[2] & 0x80, "silence to a query"
+    else:
+        _check(data, response, tcp=tcp)
+    return response
+
+
+def _led(service: Service, query: Query, forwarder: Forwarder, now: float) -> bytes:
+    resolution = query.resolution
+    began = now
+    for _ in range(_MOST_TURNS):
+        if resolution.answer is not None:
+            assert now <= began + DEADLINE_SECONDS + 0.001, "answered after the deadline"
+            return service.finish(query)
+        asks = resolution.asks_to_send()
+        for ask in asks:
+            forwarder(ask, query, now)
+        if not asks:
+            now = max(now, resolution.timer)
+            resolution.handle_timer(now)
+    raise AssertionError("no end of asking")
+
+
+def _check(query: bytes, response: bytes, *, tcp: bool) -> None:
+    assert len(query) >= HEADER, "a response to what has no header"
+    assert not query[2] & 0x80, "a response to a response"
+    assert response[:2] == query[:2], "another ID"
+    assert response[2] & 0xF8 == query[2] & 0x78 | 0x80, "not a response of that opcode"
+    read = readable(response)
+    assert not read.flags & dns.flags.AD, "AD, though no forwarder is trusted to validate"
+    asked = None
+    with suppress(dns.exception.DNSException):
+        # Bytes behind the message are not read, nor is RDATA that concerns nobody here.
+        asked = dns.message.from_wire(query, ignore_trailing=True, continue_on_error=True)
+    if read.question:
+        assert asked is not None, "an answer to what cannot be read"
+        assert [rrset.to_text() for rrset in read.question] == [rrset.to_text() for rrset in asked.question]
+        assert (read.edns >= 0) <= (asked.edns >= 0), "an OPT record that nobody asked for"
+    else:
+        assert len(response) == HEADER
+    if not tcp:
+        offered = asked.payload if asked is not None and asked.edns >= 0 else 0
+        assert len(response) <= max(512, min(offered, 1232)), "more than the client takes"
+
+
+def readable(response: bytes) -> dns.message.Message:
+    """Read a response. What a forwarder wrote wrongly inside a record's data is its own fault; all else is ours."""
+    try:
+        others = [rtype for rtype in _record_types(response) if rtype not in _UNDERSTOOD]
+    except dns.exception.DNSException as error:
+        raise AssertionError("records that do not end where they should") from error
+    read = dns.message.from_wire(response, continue_on_error=True)
+    assert len(read.errors) <= len(others), f"unreadable: {read.errors[0].exception!r}"
+    return read
+
+
+def _record_types(message: bytes) -> list[int]:
+    """Walk over the records of a message, which have to fill it to its end, and return their types."""
+    questions, *counts = struct.unpack_from("!4H", message, 4)
+    parser = dns.wire.Parser(message, HEADER)
+    for _ in range(questions):
+        parser.get_name(decompress=True)
+        parser.get_bytes(4)
+    types = []
+    for _ in range(sum(counts)):
+        parser.get_name(decompress=True)
+        rtype, _, _, length = parser.get_struct("!HHIH")
+        parser.get_bytes(length)
+        types.append(rtype)
+    assert parser.remaining() == 0, "bytes behind the records"
+    return types
+
+
+def serves_on(service: Service, now: float) -> None:
+    """Ask a good question, and see it answered as ever."""
+    query = dns.message.make_query(_GOOD_NAME, "AAAA", id=1)
+    response = answered(service, query.to_wire(), "::1", _answer_well, tcp=False, now=now)
+    assert response is not None
+    read = dns.message.from_wire(response)
+    assert query.is_response(read)
+    found = [rrset.rdtype for rrset in read.answer]
+    assert found == ([dns.rdatatype.AAAA] if service.config.default.prefixes else [])
+
+
+def _answer_well(ask: Ask, query: Query, now: float) -> None:
+    is_a = question_of(ask.data)[-4:-2] == b"\0\1"
+    record = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + _ADDRESS if is_a else b""
+    assert query.resolution.reply_received(ask, reply_with(ask.data, 0x8180, (is_a, 0, 0), record), now)
+
+
+def question_of(message: bytes) -> bytes:
+    """Return the bytes of the question in a message of our own, where no name is compressed before it."""
+    end = HEADER
+    while message[end]:
+        end += 1 + message[end]
+    return message[HEADER : end + 5]
+
+
+def reply_with(ask: bytes, flags: int, counts: tuple[int, int, int], records: bytes) -> bytes:
+    """Build a reply to an ask from its parts."""
+    numbers = (flags, 1, *counts)
+    return ask[:2] + b"".join(number.to_bytes(2, "big") for number in numbers) + question_of(ask) + records

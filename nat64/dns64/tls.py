@@ -205,7 +205,7 @@ class _Connection:
     def _explain(self, error: OSError) -> str:
         if isinstance(error, ssl.SSLCertVerificationError):
             return (
-                f"its certificate does not do for the name {self._forwarder.tls_name}: {error.verify_message}; "
+                f"its certificate does not do for the name {self._forwarder.tls_name}: {error.verify_message.rstrip('.')}; "
                 "mend the name, or have its authority among those that this host trusts"
             )
         if isinstance(error, ssl.SSLError):

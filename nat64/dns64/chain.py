@@ -45,8 +45,11 @@ def unfinished_end(reply: Message) -> DNSLabel | None:
         return None
     if question.qtype in (RRType.CNAME, RRType.ANY):
         return None
+    targets = _targets(reply)
+    if not targets:
+        return None
     end = chain_end(reply)
-    if end == question.name or end in _targets(reply) or answers_at_end(reply, question.qtype):
+    if end == question.name or end in targets or answers_at_end(reply, question.qtype):
         return None
     if any(record.rtype == RRType.SOA for record in reply.authorities):
         return None

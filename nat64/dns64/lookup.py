@@ -41,7 +41,7 @@ class Lookup:
 
     def start(self, now: float) -> None:
         """Ask for the question's own name."""
-        self._ask_for(self.question.name, now)
+        self._ask_for(self.question, now)
         self._go_on(now)
 
     def asks_to_send(self) -> list[Ask]:
@@ -69,11 +69,11 @@ class Lookup:
         self._exchange.handle_timer(now)
         self._go_on(now)
 
-    def _ask_for(self, name: DNSLabel, now: float) -> None:
+    def _ask_for(self, question: Question, now: float) -> None:
         self._exchange = Exchange(
-            question=replace(self.question, name=name),
+            question=question,
             flags=self.flags,
-            forwarders=self.around.forwarders(name),
+            forwarders=self.around.forwarders(question.name),
             deadline=self.deadline,
             random_id=self.around.random_id,
         )
@@ -89,7 +89,7 @@ class Lookup:
                 self.validation_failed = self._exchange.validation_failed
             else:
                 self._parts.append(reply)
-                self._ask_for(further, now)
+                self._ask_for(replace(self.question, name=further), now)
 
     def _further(self, reply: Message) -> DNSLabel | None:
         """Return the name to ask for next, if there is one that was not asked for yet."""

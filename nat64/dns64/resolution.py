@@ -53,7 +53,7 @@ class Resolution:
                 return
         self._main = self._look_up(question, now)
         if question.qtype == RRType.AAAA and self.around.prefixes and self._may_synthesize():
-            self._a = self._look_up(replace(question, qtype=RRType.A), now)
+            self._a = self._look_up(Question(question.name, RRType.A), now)
         self._conclude()
 
     def asks_to_send(self) -> list[Ask]:

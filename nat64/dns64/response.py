@@ -20,7 +20,7 @@ from nat64.dns64.message import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
 
 def reply_to(query: Message, rcode: int = RCode.NOERROR) -> Message:
@@ -57,9 +57,9 @@ def relay(query: Message, upstream: Message) -> Message:
     return reply
 
 
-def add_errors(reply: Message, errors: Iterable[tuple[int, bytes]]) -> None:
+def add_errors(reply: Message, errors: Sequence[tuple[int, bytes]]) -> None:
     """Add Extended DNS Errors to a response that has an OPT record, each once."""
-    if reply.edns is not None:
+    if errors and reply.edns is not None:
         options = tuple(dict.fromkeys((*reply.edns.options, *errors)))
         reply.edns = replace(reply.edns, options=options)
 

@@ -67,7 +67,8 @@ def answered(
     if response is None:
         assert len(data) < HEADER or data[2] & 0x80, "silence to a query"
     else:
-        _check(data, response, tcp=tcp)
+        trusted = any(each.validating for each in service.config.default.forwarders)
+        _check(data, response, tcp=tcp, trusted=trusted)
     return response
 
 
@@ -87,17 +88,19 @@ def _led(service: Service, query: Query, forwarder: Forwarder, now: float) -> by
     raise AssertionError("no end of asking")
 
 
-def _check(query: bytes, response: bytes, *, tcp: bool) -> None:
+def _check(query: bytes, response: bytes, *, tcp: bool, trusted: bool) -> None:
     assert len(query) >= HEADER, "a response to what has no header"
     assert not query[2] & 0x80, "a response to a response"
     assert response[:2] == query[:2], "another ID"
     assert response[2] & 0xF8 == query[2] & 0x78 | 0x80, "not a response of that opcode"
     read = readable(response)
-    assert not read.flags & dns.flags.AD, "AD, though no forwarder is trusted to validate"
     asked = None
     with suppress(dns.exception.DNSException):
         # Bytes behind the message are not read, nor is RDATA that concerns nobody here.
         asked = dns.message.from_wire(query, ignore_trailing=True, continue_on_error=True)
+    wants_ad = asked is not None and (asked.flags & dns.flags.AD or asked.ednsflags & dns.flags.DO)
+    assert trusted or not read.flags & dns.flags.AD, "AD, though no forwarder is trusted to validate"
+    assert wants_ad or not read.flags & dns.flags.AD, "AD to a client that did not ask for it"
     if read.question:
         assert asked is not None, "an answer to what cannot be read"
         assert [rrset.to_text() for rrset in read.question] == [rrset.to_text() for rrset in asked.question]

@@ -35,6 +35,17 @@ CONFIGS: Final = tuple(
         "forwarder 2001:db8::53\nprefix 64:ff9b::/96\nprefix 2001:db8::/32\non-aaaa-failure servfail",
         "forwarder 192.0.2.54 port 5353\nforwarder 192.0.2.55\nprefix 3fff:64::/64\nexclude 2001:db8::/32",
         "allow-query ::/0",
+        "forwarder ::1 port 5300 validating\nprefix 2001:db8:64::/96",
+        (
+            "prefix 2001:db8:64::/96\nprefix 3fff:64::/56 for 192.0.2.0/25\nmapped 192.0.2.0/24 198.51.100.0/24\n"
+            "unmapped 192.0.2.128/25\nstf\ndomain v4.example always\ndomain b.example never\n"
+            "domain example.net forward 192.0.2.54\nallow-query ::/0 0.0.0.0/0\n"
+            "view lan 2001:db8::/32\nprefix none\nview some 192.0.2.0/24\nforwarder 192.0.2.55\nstf"
+        ),
+        (
+            "prefix 2001:db8::/40\ndomain . always\ndomain example forward ::1 port 5300 validating\n"
+            "domain good.example forward 192.0.2.54"
+        ),
     )
 )
 HOSTS: Final = ("::1", "2001:db8::c", "192.0.2.9", "fe80::1%eth0")
@@ -67,7 +78,9 @@ def answered(
     if response is None:
         assert len(data) < HEADER or data[2] & 0x80, "silence to a query"
     else:
-        trusted = any(each.validating for each in service.config.default.forwarders)
+        view = service.config.default
+        known = (*view.forwarders, *(each for domain in view.domains for each in domain.forwarders))
+        trusted = any(each.validating for each in known)
         _check(data, response, tcp=tcp, trusted=trusted)
     return response
 

@@ -35,6 +35,17 @@ CONFIGS: Final = tuple(
         "forwarder 2001:db8::53\nprefix 64:ff9b::/96\nprefix 2001:db8::/32\non-aaaa-failure servfail",
         "forwarder 192.0.2.54 port 5353\nforwarder 192.0.2.55\nprefix 3fff:64::/64\nexclude 2001:db8::/32",
         "allow-query ::/0",
+        "forwarder ::1 port 5300 validating\nprefix 2001:db8:64::/96",
+        (
+            "prefix 2001:db8:64::/96\nprefix 3fff:64::/56 for 192.0.2.0/25\nmapped 192.0.2.0/24 198.51.100.0/24\n"
+            "unmapped 192.0.2.128/25\nstf\ndomain v4.example always\ndomain b.example never\n"
+            "domain example.net forward 192.0.2.54\nallow-query ::/0 0.0.0.0/0\n"
+            "view lan 2001:db8::/32\nprefix none\nview some 192.0.2.0/24\nforwarder 192.0.2.55\nstf"
+        ),
+        (
+            "prefix 2001:db8::/40\ndomain . always\ndomain example forward ::1 port 5300 validating\n"
+            "domain good.example forward 192.0.2.54"
+        ),
     )
 )
 HOSTS: Final = ("::1", "2001:db8::c", "192.0.2.9", "fe80::1%eth0")
@@ -67,7 +78,10 @@ def answered(
     if response is None:
         assert len(data) < HEADER or data[2] & 0x80, "silence to a query"
     else:
-        _check(data, response, tcp=tcp)
+        view = service.config.default
+        known = (*view.forwarders, *(each for domain in view.domains for each in domain.forwarders))
+        trusted = any(each.validating for each in known)
+        _check(data, response, tcp=tcp, trusted=trusted)
     return response
 
 
@@ -87,17 +101,19 @@ def _led(service: Service, query: Query, forwarder: Forwarder, now: float) -> by
     raise AssertionError("no end of asking")
 
 
-def _check(query: bytes, response: bytes, *, tcp: bool) -> None:
+def _check(query: bytes, response: bytes, *, tcp: bool, trusted: bool) -> None:
     assert len(query) >= HEADER, "a response to what has no header"
     assert not query[2] & 0x80, "a response to a response"
     assert response[:2] == query[:2], "another ID"
     assert response[2] & 0xF8 == query[2] & 0x78 | 0x80, "not a response of that opcode"
     read = readable(response)
-    assert not read.flags & dns.flags.AD, "AD, though no forwarder is trusted to validate"
     asked = None
     with suppress(dns.exception.DNSException):
         # Bytes behind the message are not read, nor is RDATA that concerns nobody here.
         asked = dns.message.from_wire(query, ignore_trailing=True, continue_on_error=True)
+    wants_ad = asked is not None and (asked.flags & dns.flags.AD or asked.ednsflags & dns.flags.DO)
+    assert trusted or not read.flags & dns.flags.AD, "AD, though no forwarder is trusted to validate"
+    assert wants_ad or not read.flags & dns.flags.AD, "AD to a client that did not ask for it"
     if read.question:
         assert asked is not None, "an answer to what cannot be read"
         assert [rrset.to_text() for rrset in read.question] == [rrset.to_text() for rrset in asked.question]

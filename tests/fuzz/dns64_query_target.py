@@ -12,7 +12,6 @@ import struct
 from typing import TYPE_CHECKING, Final
 
 from tests.fuzz.dns64_promises import (
-    CONFIGS,
     HOSTS,
     answered,
     make_service,
@@ -26,9 +25,10 @@ if TYPE_CHECKING:
     from nat64.dns64.service import Query
 
 HEAD: Final = struct.Struct("!BH")
-TCP: Final = 0x04
-"""In the first octet: bits 0 and 1 are the config, 3 and 4 the host."""
-HOST_SHIFT: Final = 3
+CONFIG: Final = 0x07
+TCP: Final = 0x08
+HOST_SHIFT: Final = 4
+"""What is where in the first octet."""
 NOW: Final = 1000.0
 
 SILENT, FAIL, FAIL_BY_US, BYTES, EMPTY, RCODE, TRUNCATED, RECORDS, AGAIN = range(9)
@@ -48,7 +48,7 @@ def run(data: bytes) -> None:
         return
     chosen, length = HEAD.unpack_from(data)
     message, script = data[HEAD.size : HEAD.size + length], data[HEAD.size + length :]
-    service = make_service(chosen % len(CONFIGS))
+    service = make_service(chosen & CONFIG)
     host = HOSTS[(chosen >> HOST_SHIFT) % len(HOSTS)]
     answered(service, message, host, _Script(script), tcp=bool(chosen & TCP), now=NOW)
     serves_on(service, NOW + 10)

@@ -154,41 +154,6 @@ def test_rfc5452_5_one_question_is_under_way_a_bounded_number_of_times(lab: Make
     assert dns64.ask(NAME, "A").rcode() == dns.rcode.NOERROR
 
 
-def test_type_65_and_type_97_are_two_questions_as_a_name_and_its_capitals_are_one(
-    lab: Make, reply: Make
-) -> None:
-    dns64 = lab({(NAME, "HTTPS"): reply(answer=(f"{NAME} 60 IN HTTPS 1 .",)), (NAME, "TYPE97"): reply()})
-    assert dns64.ask(NAME, "HTTPS").answer
-    assert not dns64.ask(NAME, "TYPE97").answer
-    assert [rdtype for _, _, rdtype in dns64.asked] == ["HTTPS", "TYPE97"]
-
-
-def test_a_reply_of_type_97_does_not_answer_a_question_of_type_65(lab: Make) -> None:
-    dns64 = lab()
-    query = dns.message.make_query(NAME, "HTTPS").to_wire()
-    resolution = dns64.service.message_received(query, "::1", tcp=False, now=0.0).resolution
-    (ask,) = resolution.asks_to_send()
-    reply = dns.message.make_response(dns.message.from_wire(ask.data))
-    other = dns.message.make_response(dns.message.make_query(NAME, "TYPE97", id=reply.id))
-    assert not resolution.reply_received(ask, other.to_wire(), 0.1)
-    assert resolution.reply_received(ask, reply.to_wire(), 0.2)
-
-
-def test_rfc6891_6_1_1_two_opt_records_get_formerr(lab: Make) -> None:
-    query = bytearray(dns.message.make_query(NAME, "A", use_edns=0).to_wire())
-    query += query[-11:]
-    query[10:12] = b"\0\2"
-    assert dns.message.from_wire(lab().send(bytes(query))).rcode() == dns.rcode.FORMERR
-
-
-def test_a_query_without_recursion_desired_is_answered_and_says_so(lab: Make, reply: Make) -> None:
-    query = dns.message.make_query(NAME, "TXT")
-    query.flags &= ~dns.flags.RD
-    response = dns.message.from_wire(lab({(NAME, "TXT"): reply(answer=texts(1))}).send(query.to_wire()))
-    assert response.answer
-    assert response.flags & (dns.flags.RD | dns.flags.RA) == dns.flags.RA
-
-
 @pytest.mark.parametrize("rdclass", ["CH", "HS", "ANY", "NONE"])
 @pytest.mark.parametrize(
     "name", [NAME, "ipv4only.arpa.", "1.2.2.0.0.0.0.c" + ".0" * 12 + ".4.6.0.0.8.b.d.0.1.0.0.2.ip6.arpa."]

@@ -46,6 +46,7 @@ v6 AAAA 2001:db8:6::6
 both A 192.0.2.34
 both AAAA 2001:db8:6::7
 brief 30 A 192.0.2.35
+lasting A 192.0.2.37
 text TXT "hello"
 mapped AAAA ::ffff:192.0.2.36
 mapped A 192.0.2.36

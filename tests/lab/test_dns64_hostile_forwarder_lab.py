@@ -34,7 +34,8 @@ control-socket none
 SYNTHESIZED: Final = "2001:db8:64:ff9b::c000:221"
 TRUTH_IN_THE_END: Final = (*hostile.LIES, "wrong-port", "wrong-address", "twice", "late", "good")
 NO_ANSWER: Final = {"silent": "SERVFAIL", "flood": "SERVFAIL", "refused": "REFUSED", "servfail": "SERVFAIL"}
-AT_ONCE: Final = 1.0
+AT_ONCE: Final = 2.0
+SLACK: Final = 1.0
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,7 @@ def ask(dns64: Dns64, deed: str, rdtype: str = "AAAA", *, tcp: bool = False) -> 
     """Ask and see that the answer comes by the deadline, and that the next question is answered at once."""
     began = time.monotonic()
     response = dns64.ask(f"{deed}.example.", rdtype, tcp=tcp)
-    assert time.monotonic() - began < DEADLINE_SECONDS + 0.5
+    assert time.monotonic() - began < DEADLINE_SECONDS + SLACK
     began = time.monotonic()
     assert data(dns64.ask("next.example.")) == [SYNTHESIZED]
     assert time.monotonic() - began < AT_ONCE

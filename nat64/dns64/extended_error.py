@@ -16,12 +16,28 @@ _BOGUS: Final = range(6, 13)
 
 
 def of(edns: Edns | None) -> tuple[tuple[int, bytes], ...]:
-    """Return the Extended DNS Errors of a message; its other options are between two neighbours only."""
+    """Return the Extended DNS Errors of a message; its other options are between two neighbours only.
+
+    One without a code is left out, and a text that is not UTF-8 (RFC 8914 section 2): a client that cannot read it
+    would throw the whole message away.
+    """
     if edns is None:
         return ()
-    return tuple(option for option in edns.options if option[0] == OPTION_CODE)
+    return tuple(
+        (code, data if _is_text(data[2:]) else data[:2])
+        for code, data in edns.options
+        if code == OPTION_CODE and len(data) >= 2
+    )
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def is_bogus(edns: Edns | None) -> bool:
     """Tell whether an Extended DNS Error says that DNSSEC validation failed."""
-    return any(len(data) >= 2 and int.from_bytes(data[:2], "big") in _BOGUS for _, data in of(edns))
+    return any(int.from_bytes(data[:2], "big") in _BOGUS for _, data in of(edns))

@@ -83,3 +83,24 @@ def test_rfc8914_2_a_truncated_answer_still_carries_the_code(lab: Make, reply: M
     response = lab(zone).ask(NAME, "TXT", use_edns=0, payload=512)
     assert response.flags & dns.flags.TC
     assert codes(response) == [22]
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"", []),
+        (b"\0", []),
+        (b"\0\x16", [error(22)]),
+        (b"\0\x16\xff\xfe", [error(22)]),
+        (b"\0\x16caf\xc3", [error(22)]),
+        ("\0\x16café".encode(), [error(22, "café")]),
+    ],
+)
+def test_rfc8914_2_an_error_is_passed_on_as_far_as_a_client_can_read_it(
+    lab: Make, reply: Make, data: bytes, expected: list[dns.edns.EDEOption]
+) -> None:
+    option = dns.edns.GenericOption(dns.edns.OptionType.EDE, data)
+    dns64 = lab({(NAME, "A"): reply(answer=(f"{NAME} 60 IN A 192.0.2.33",), options=(option,))})
+    response = dns64.ask(NAME, "A", use_edns=0)
+    assert response.answer
+    assert list(response.options) == expected

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from contextlib import suppress
 from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import dns.exception
 import dns.flags
@@ -56,6 +56,14 @@ _UNDERSTOOD: Final = {
 _MOST_TURNS: Final = 200
 _GOOD_NAME: Final = "good.example."
 _ADDRESS: Final = bytes((192, 0, 2, 33))
+
+
+class _Record(NamedTuple):
+    """The head of a record."""
+
+    rtype: int
+    rclass: int
+    ttl: int
 
 
 def make_service(config: int) -> Service:
@@ -111,46 +119,55 @@ def _check(query: bytes, response: bytes, *, tcp: bool, trusted: bool) -> None:
     with suppress(dns.exception.DNSException):
         # Bytes behind the message are not read, nor is RDATA that concerns nobody here.
         asked = dns.message.from_wire(query, ignore_trailing=True, continue_on_error=True)
-    wants_ad = asked is not None and (asked.flags & dns.flags.AD or asked.ednsflags & dns.flags.DO)
+    opt = _opt_of(query)
+    wants_ad = query[3] & dns.flags.AD or (opt is not None and opt.ttl & dns.flags.DO)
     assert trusted or not read.flags & dns.flags.AD, "AD, though no forwarder is trusted to validate"
     assert wants_ad or not read.flags & dns.flags.AD, "AD to a client that did not ask for it"
     if read.question:
         assert asked is not None, "an answer to what cannot be read"
         assert [rrset.to_text() for rrset in read.question] == [rrset.to_text() for rrset in asked.question]
-        assert (read.edns >= 0) <= (asked.edns >= 0), "an OPT record that nobody asked for"
+        assert read.edns < 0 or opt is not None, "an OPT record that nobody asked for"
     else:
         assert len(response) == HEADER
     if not tcp:
-        offered = asked.payload if asked is not None and asked.edns >= 0 else 0
+        offered = opt.rclass if opt is not None else 0
         assert len(response) <= max(512, min(offered, 1232)), "more than the client takes"
 
 
 def readable(response: bytes) -> dns.message.Message:
     """Read a response. What a forwarder wrote wrongly inside a record's data is its own fault; all else is ours."""
     try:
-        others = [rtype for rtype in _record_types(response) if rtype not in _UNDERSTOOD]
+        records, behind = _walk(response)
     except dns.exception.DNSException as error:
         raise AssertionError("records that do not end where they should") from error
+    assert behind == 0, "bytes behind the records"
     read = dns.message.from_wire(response, continue_on_error=True)
+    others = [record for record in records if record.rtype not in _UNDERSTOOD]
     assert len(read.errors) <= len(others), f"unreadable: {read.errors[0].exception!r}"
     return read
 
 
-def _record_types(message: bytes) -> list[int]:
-    """Walk over the records of a message, which have to fill it to its end, and return their types."""
+def _opt_of(query: bytes) -> _Record | None:
+    """Return the OPT record of a query, also one with options that dnspython takes for malformed."""
+    with suppress(dns.exception.DNSException):
+        return next((record for record in _walk(query)[0] if record.rtype == dns.rdatatype.OPT), None)
+    return None
+
+
+def _walk(message: bytes) -> tuple[list[_Record], int]:
+    """Return what stands at the head of each record of a message, and how many bytes are behind them."""
     questions, *counts = struct.unpack_from("!4H", message, 4)
     parser = dns.wire.Parser(message, HEADER)
     for _ in range(questions):
         parser.get_name(decompress=True)
         parser.get_bytes(4)
-    types = []
+    records = []
     for _ in range(sum(counts)):
         parser.get_name(decompress=True)
-        rtype, _, _, length = parser.get_struct("!HHIH")
+        rtype, rclass, ttl, length = parser.get_struct("!HHIH")
         parser.get_bytes(length)
-        types.append(rtype)
-    assert parser.remaining() == 0, "bytes behind the records"
-    return types
+        records.append(_Record(rtype, rclass, ttl))
+    return records, parser.remaining()
 
 
 def serves_on(service: Service, now: float) -> None:

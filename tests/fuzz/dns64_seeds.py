@@ -45,6 +45,10 @@ _HOSTILE: Final = {
     "empty": b"",
     "header": struct.pack("!6H", 7, 0x0100, 1, 0, 0, 0),
     "points-at-itself": struct.pack("!6H", 7, 0x0100, 1, 0, 0, 0) + b"\xc0\x0c\0\x1c\0\x01",
+    "option-of-no-length": struct.pack("!6H", 7, 0x0100, 1, 0, 0, 1)
+    + _QUESTION
+    + _OPT[:-1]
+    + b"\4\0\x08\0\0",
     "two-opt": struct.pack("!6H", 7, 0x0100, 1, 0, 0, 2) + _QUESTION + _OPT * 2,
     "lying-counts": struct.pack("!6H", 7, 0x0100, 1, 9, 9, 9) + _QUESTION,
     "response": struct.pack("!6H", 7, 0x8180, 1, 0, 0, 0) + _QUESTION,
@@ -125,6 +129,13 @@ def reply_inputs() -> Iterator[tuple[str, bytes]]:
     yield "formerr-alone", by_reply.encode(0, 1, (FIX_ID, _header(0x8181, 0, 0, 0, questions=0)))
     bogus = _OPT[:-2] + struct.pack("!HHHH", 6, 15, 2, 6)
     yield "bogus", by_reply.encode(1, 0, (fixed, _header(0x8182, 0, 0, 1) + bogus), (fixed, nodata))
+    text = _OPT[:-2] + struct.pack("!HHHH", 8, 15, 4, 22) + b"\xff\xfe"
+    yield (
+        "text-that-is-none",
+        by_reply.encode(6, 0, (fixed, _header(0x8180, 0, 0, 1) + text)),
+    )
+    short = _OPT[:-2] + struct.pack("!HHHB", 5, 15, 1, 0)
+    yield "error-without-a-code", by_reply.encode(6, 0, (fixed, _header(0x8180, 0, 0, 1) + short))
     pointers = b"".join(struct.pack("!H", 0xC000 | 12 + 2 * at) for at in range(1000))
     chain = _header(0x8180, 1, 0, 0) + b"\0" + struct.pack("!HHIH", 16, 1, 0, len(pointers)) + pointers
     yield "pointers", by_reply.encode(0, 0, (fixed, chain), (fixed, chain))

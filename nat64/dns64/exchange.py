@@ -131,8 +131,11 @@ class Exchange:
         """Go on to the next forwarder, or give up at the deadline."""
         if self.done or now < self.timer:
             return
-        if self._latest is not None and _shows_health(self._latest):
-            self.forwarders.health.silent(self._latest.forwarder, self._latest_sent, now)
+        latest, sent = self._latest, self._latest_sent
+        # One that the deadline left no time for has not failed, and whom we stopped listening to is not silent.
+        had_time = now - sent >= SHORTEST_ASK_SECONDS
+        if latest is not None and latest in self._open and had_time and _shows_health(latest):
+            self.forwarders.health.silent(latest.forwarder, sent, now)
         if not self._queue:
             self._queue = [
                 forwarder for forwarder in self.forwarders.in_order(now) if forwarder not in self._useless

@@ -205,6 +205,8 @@ class _TcpConnection:
         loop = asyncio.get_running_loop()
         while True:
             await self._free.acquire()
+            if self._writer.is_closing():
+                return  # it takes no answers, so that what else it asked before is nobody's question any more
             try:
                 data = await self._read()
             except EOFError:
@@ -216,6 +218,7 @@ class _TcpConnection:
                 await self._write(result)
                 self._free.release()
             elif result is None:
+                await self._tasks.finish()
                 return
             else:
                 self._tasks.start(self._resolve(result))

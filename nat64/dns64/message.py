@@ -28,6 +28,8 @@ UNFRAGMENTED_SIZE: Final = 1232
 _LONGEST_NAME: Final = 255
 _POINTER_LIMIT: Final = 0x4000
 _MOST_RECORDS: Final = 4000
+_MOST_POINTERS: Final = 32768
+"""Compression pointers of one message that are followed. Names that share chains of thousands would cost seconds."""
 
 
 class RRType(IntEnum):
@@ -114,6 +116,8 @@ class _WireBuffer(DNSBuffer):  # type: ignore[misc]  # dnslib carries no types
 
     data: bytearray
     offset: int
+    pointers: int = 0
+    """How many were followed so far."""
 
     def decode_name(self, _last: int = -1) -> DNSLabel:
         """Read a name. Compression pointers must go back to before where the name began, each further back.
@@ -135,6 +139,9 @@ class _WireBuffer(DNSBuffer):  # type: ignore[misc]  # dnslib carries no types
                         resume = at + 1
                     if not HEADER_SIZE <= pointer < lowest:
                         raise MalformedMessage("a compression pointer does not lead back")
+                    self.pointers += 1
+                    if self.pointers > _MOST_POINTERS:
+                        raise MalformedMessage("more compression pointers than names need")
                     at = lowest = pointer
                     continue
                 if length > 63:

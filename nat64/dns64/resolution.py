@@ -135,7 +135,8 @@ class Resolution:
         if question.qtype in (RRType.CNAME, RRType.ANY):
             return local
         prefixes = self.around.prefixes
-        if not ipv4only.is_local(question, prefixes):
+        never = self.around.domains.synthesis(question.name) is Synthesis.NEVER
+        if never or not ipv4only.is_local(question, prefixes):
             return None
         ipv4only.answer(question, prefixes, local)
         return local

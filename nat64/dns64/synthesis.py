@@ -79,8 +79,9 @@ def longest_ttl(aaaa_reply: Message | None) -> int:
 def synthesize(a_reply: Message, choice: PrefixChoice, longest: int) -> list[RR]:
     """Return the answer section for the AAAA question: the chain as it is, each A turned into AAAA.
 
-    `choice` says which address stands for which; an A record for which there is none is left out. The records
-    live no longer than `longest` seconds. Without a single AAAA the list is empty.
+    `choice` says which address stands for which; an A record for which there is none is left out, and so are
+    AAAA records, which nobody asked for there. The records live no longer than `longest` seconds. Without a
+    single AAAA the list is empty.
     """
     at_end = answers_at_end(a_reply, RRType.A)
     embedded = choice.embed(_address(record) for record in at_end)
@@ -89,11 +90,11 @@ def synthesize(a_reply: Message, choice: PrefixChoice, longest: int) -> list[RR]
     end = chain_end(a_reply)
     records: list[RR] = []
     for record in a_reply.answers:
-        if record.rtype == RRType.A and record.rclass == CLASS_IN:
-            if record.rname == end and _address(record) in embedded:
+        if record.rtype in (RRType.A, RRType.AAAA) and record.rclass == CLASS_IN:
+            if record.rtype == RRType.A and record.rname == end and _address(record) in embedded:
                 address = embedded[_address(record)]
                 records.append(aaaa_record(record.rname, address, min(record.ttl, longest)))
-        elif not _covers(record, RRType.A):
+        elif not (_covers(record, RRType.A) or _covers(record, RRType.AAAA)):
             records.append(record)
     return records
 

@@ -1,4 +1,4 @@
-"""TCP connections of clients that do not read."""
+"""TCP connections of clients that do not read, or send what is no query."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING
 
+import dns.flags
 import dns.message
+from dnslib import RD, RR
 
 from nat64.config.totd import parse
 from nat64.dns64 import listeners
 from nat64.dns64.listeners import TcpListeners
+from nat64.dns64.response import reply_to
 from nat64.dns64.service import Service
 from nat64.dns64.upstream import Upstream
 
 if TYPE_CHECKING:
     import pytest
+
+    from nat64.dns64.resolution import Resolution
 
 PREFIXES = "\n".join(f"prefix 2001:db8:{number:x}::/96" for number in range(40))
 QUERY = dns.message.make_query("ipv4only.arpa.", "AAAA").to_wire()
@@ -70,3 +75,58 @@ def test_what_a_client_does_not_read_in_time_is_forgotten(monkeypatch: pytest.Mo
     monkeypatch.setattr(listeners, "WRITE_SECONDS", 0.3)
     written, received = asyncio.run(written_and_received())
     assert received < written / 2
+
+
+class LongAnswers(Upstream):
+    """A way to forwarders that answer soon, and at length."""
+
+    async def pursue(self, resolution: Resolution) -> None:
+        await asyncio.sleep(0)
+        reply = reply_to(resolution.query)
+        reply.answers = [RR(resolution.query.question.name, 65280, 1, 60, RD(bytes(60000)))]
+        resolution.answer = reply
+
+
+async def counted_and_received(asked: bytes, *, reads: bool) -> tuple[int, int]:
+    """Send over one connection; return how many queries the server looked at, and how many bytes came."""
+    loop = asyncio.get_running_loop()
+    service = Service(random_id=lambda: 1)
+    service.configure(parse("forwarder 192.0.2.53", "f"))
+    with socket.create_server(("127.0.0.1", 0)) as listening, socket.socket() as client:
+        listening.setblocking(False)
+        server = await TcpListeners(service, LongAnswers()).serve(listening)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.setblocking(False)
+        await loop.sock_connect(client, listening.getsockname())
+        await loop.sock_sendall(client, asked)
+        received = await read_all(client) if reads else 0
+        async with asyncio.timeout(30):
+            await asyncio.sleep(0.1)
+            while others := asyncio.all_tasks() - {asyncio.current_task()}:
+                await asyncio.wait(others)
+        server.close()
+    assert service.outstanding == 0
+    return service.counters["queries_tcp"], received
+
+
+def framed(message: dns.message.Message) -> bytes:
+    wire = message.to_wire()
+    return len(wire).to_bytes(2, "big") + wire
+
+
+def test_a_client_that_does_not_read_has_no_more_of_its_queries_resolved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(listeners, "WRITE_SECONDS", 0.3)
+    many = framed(dns.message.make_query("a.example.", "TXT")) * 1000
+    looked_at, _ = asyncio.run(counted_and_received(many, reads=False))
+    assert looked_at < 300
+
+
+def test_rfc7766_6_2_1_1_a_query_is_answered_though_what_follows_is_none() -> None:
+    query = dns.message.make_query("a.example.", "TXT")
+    response = dns.message.make_query("a.example.", "TXT")
+    response.flags |= dns.flags.QR
+    looked_at, received = asyncio.run(counted_and_received(framed(query) + framed(response), reads=True))
+    assert looked_at == 2
+    assert received > 60000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 from typing import TYPE_CHECKING, Any
 
 import dns.edns
@@ -29,14 +30,14 @@ LABELS = st.binary(min_size=1, max_size=63)
 NAMES = st.lists(LABELS, max_size=5).filter(lambda labels: sum(map(len, labels)) + len(labels) < 255)
 
 
-def backward_chain(pointers: int) -> bytes:
-    """Build a response whose second owner follows that many compression pointers, each one further back."""
+def backward_chain(pointers: int, owners: int = 1) -> bytes:
+    """Build a response whose owners but the first follow that many compression pointers, each one further back."""
     name = 12 + len(QUESTION) + 11  # where the first record's RDATA begins, with the name "a."
     targets = [name] + [name + 3 + 2 * index for index in range(pointers - 1)]
     rdata = b"\x01a\0" + b"".join(struct.pack("!H", 0xC000 | target) for target in targets[:-1])
     first = struct.pack("!BHHIH", 0, 16, 1, 0, len(rdata)) + rdata
     second = struct.pack("!HHHIH", 0xC000 | targets[-1], 16, 1, 0, 2) + b"\x01x"
-    return struct.pack("!HHHHHH", 1, 0x8180, 1, 2, 0, 0) + QUESTION + first + second
+    return struct.pack("!HHHHHH", 1, 0x8180, 1, 1 + owners, 0, 0) + QUESTION + first + second * owners
 
 
 @given(st.binary(max_size=600))
@@ -107,6 +108,18 @@ def test_the_longest_name_is_read() -> None:
 def test_a_backward_chain_of_pointers_ends(pointers: int) -> None:
     message = parse(backward_chain(pointers))
     assert message.answers[1].rname.label == (b"a",)
+
+
+def test_rfc1035_4_1_4_chains_of_pointers_that_many_names_share_do_not_cost_seconds() -> None:
+    begun = time.process_time()
+    with pytest.raises(MalformedMessage, match="pointers"):
+        parse(backward_chain(8000, owners=3000))
+    assert time.process_time() - begun < 1
+
+
+def test_rfc1035_4_1_4_a_message_full_of_pointers_is_read() -> None:
+    message = parse(backward_chain(8, owners=3990))
+    assert {record.rname.label for record in message.answers[1:]} == {(b"a",)}
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import dns.name
 import dns.rcode
+import dns.reversename
 import pytest
 from dnslib import DNSLabel
 from hypothesis import given
@@ -82,6 +83,16 @@ def test_never_gives_excluded_addresses_as_they_are(lab: Make, reply: Make, conf
 def test_never_leaves_reverse_names_alone(lab: Make, reply: Make, config: Make) -> None:
     dns64 = lab({(REVERSE, "PTR"): reply(rcode="NXDOMAIN")}, config(domains=(never("ip6.arpa."),)))
     assert dns64.ask(REVERSE, "PTR").rcode() == dns.rcode.NXDOMAIN
+
+
+def test_never_leaves_what_a_reverse_name_leads_to_to_the_forwarder(
+    lab: Make, reply: Make, config: Make
+) -> None:
+    target = "170.0.0.192.in-addr.arpa."
+    dns64 = lab({(target, "PTR"): reply(rcode="NXDOMAIN")}, config(domains=(never("in-addr.arpa."),)))
+    response = dns64.ask(str(dns.reversename.from_address("2001:db8:64::192.0.0.170")), "PTR")
+    assert response.rcode() == dns.rcode.NXDOMAIN
+    assert [asked for _, asked, _ in dns64.asked] == [target]
 
 
 def test_never_leaves_ipv4only_arpa_to_the_forwarder(lab: Make, reply: Make, config: Make) -> None:

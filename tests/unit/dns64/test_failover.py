@@ -178,12 +178,12 @@ def forwarder(address: str) -> Forwarder:
     return Forwarder(Endpoint(IPv4Address(address)))
 
 
-def start() -> tuple[Exchange, Health]:
+def start(at: float = 0.0) -> tuple[Exchange, Health]:
     health = Health(retry=100)
     forwarders = Forwarders((forwarder(FIRST), forwarder(SECOND)), health)
     question = Question(parse(dns.message.make_query(NAME, "A").to_wire()).question.name, 1)
     exchange = Exchange(question, Flags(), forwarders, deadline=4.0, random_id=lambda: 7)
-    exchange.start(0.0)
+    exchange.start(at)
     return exchange, health
 
 
@@ -235,6 +235,13 @@ def test_a_late_reply_counts_and_shows_that_the_forwarder_lives() -> None:
     assert exchange.reply_received(ask, answer_to(ask.data).to_wire(), 1.5)
     assert exchange.done
     assert health.failed_until(forwarder(FIRST), 1.5) is None
+
+
+def test_a_forwarder_that_the_deadline_leaves_no_time_has_not_failed() -> None:
+    exchange, health = start(at=3.9)
+    exchange.handle_timer(exchange.timer)
+    assert exchange.done
+    assert health.failed_until(forwarder(FIRST), 4.0) is None
 
 
 def test_one_slow_name_does_not_condemn_a_forwarder_that_answers_others() -> None:

@@ -105,6 +105,12 @@ def test_rfc6147_5_1_4_mapped_addresses_count_as_absent(lab: Make, reply: Make) 
     assert addresses(lab(zone).ask(NAME)) == ["2001:db8:64::c000:221"]
 
 
+def test_rfc6147_5_1_4_aaaa_records_beside_the_a_records_are_not_given(lab: Make, reply: Make) -> None:
+    beside = (f"{NAME} 60 IN AAAA ::ffff:192.0.2.1", "other.example. 60 IN AAAA 2001:db8::1")
+    zone = v4_only(reply, f"{NAME} 60 IN A 192.0.2.33", *beside)
+    assert addresses(lab(zone).ask(NAME)) == ["2001:db8:64::c000:221"]
+
+
 def test_rfc6147_5_1_4_only_the_excluded_addresses_are_dropped(lab: Make, reply: Make) -> None:
     zone = {
         (NAME, "AAAA"): reply(

@@ -11,15 +11,26 @@ OPTION_CODE: Final = 15
 SYNTHESIZED: Final = (OPTION_CODE, (29).to_bytes(2, "big"))
 """The option that says: this answer was made here (IANA's registry, code 29)."""
 
+MOST: Final = 16
+"""Errors in one response. Those of several replies may be more bytes than an OPT record holds."""
+_LONGEST: Final = 1024
+
 # The codes that say a validator found the answer bogus (RFC 8914 sections 4.7 to 4.13).
 _BOGUS: Final = range(6, 13)
 
 
 def of(edns: Edns | None) -> tuple[tuple[int, bytes], ...]:
-    """Return the Extended DNS Errors of a message; its other options are between two neighbours only."""
+    """Return the Extended DNS Errors of a message; its other options are between two neighbours only.
+
+    A text that is no line for a person to read any more is left out.
+    """
     if edns is None:
         return ()
-    return tuple(option for option in edns.options if option[0] == OPTION_CODE)
+    return tuple(
+        (code, data if len(data) <= _LONGEST else data[:2])
+        for code, data in edns.options
+        if code == OPTION_CODE
+    )
 
 
 def is_bogus(edns: Edns | None) -> bool:

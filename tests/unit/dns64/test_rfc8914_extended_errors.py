@@ -83,3 +83,14 @@ def test_rfc8914_2_a_truncated_answer_still_carries_the_code(lab: Make, reply: M
     response = lab(zone).ask(NAME, "TXT", use_edns=0, payload=512)
     assert response.flags & dns.flags.TC
     assert codes(response) == [22]
+
+
+def test_rfc8914_2_more_errors_than_a_message_holds_do_not_cost_the_answer(lab: Make, reply: Make) -> None:
+    a, aaaa = (tuple(error(code, letter * 200) for code in range(100, 300)) for letter in "xy")
+    long = (error(3, "z" * 40000),)
+    response = lab(v4_only(reply, a=a, aaaa=aaaa)).ask(NAME, use_edns=0, tcp=True)
+    assert response.answer
+    assert SYNTHESIZED in codes(response)
+    response = lab(v4_only(reply, a=long, aaaa=long)).ask(NAME, use_edns=0, tcp=True)
+    assert response.answer
+    assert codes(response) == [3, SYNTHESIZED]

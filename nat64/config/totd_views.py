@@ -129,6 +129,12 @@ class Section:
                 f"only the first 96 bits of '{directive.words[0]}' count",
                 f"write: prefix {prefix}",
             )
+        if not prefix.has_u_octet_zero:
+            self.findings.warn(
+                directive.place,
+                f"bits 64 to 71 of {prefix} are not zero",
+                "RFC 6052 section 2.2 asks for a prefix where they are",
+            )
         for network in ipv4:
             other = self.alone.get(network, prefix)
             if other != prefix:

@@ -7,6 +7,7 @@ import string
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nat64.addressing.prefix import LENGTHS, Pref64
+from nat64.addressing.special_purpose import may_translate_ipv6
 from nat64.config.dns64_config import (
     DEFAULT_CONTROL_SOCKET,
     DNS_OVER_TLS_PORT,
@@ -120,6 +121,8 @@ def read_prefix(directive: Directive) -> PrefixWords:
             raise Refused(f"'{word}' has a length that RFC 6052 does not know", f"give one of {lengths}")
     else:
         network = ipaddress.IPv6Network((read_ipv6(word), 96), strict=False)
+    if not may_translate_ipv6(network.network_address.packed):
+        raise Refused(f"no translator serves {network}", "take 64:ff9b::/96 or one of a network of your own")
     return PrefixWords(Pref64(network), tuple(map(_read_ipv4_network, rest[1:])))
 
 

@@ -11,6 +11,10 @@ OPTION_CODE: Final = 15
 SYNTHESIZED: Final = (OPTION_CODE, (29).to_bytes(2, "big"))
 """The option that says: this answer was made here (IANA's registry, code 29)."""
 
+MOST: Final = 16
+"""Errors in one response. Those of several replies may be more bytes than an OPT record holds."""
+_LONGEST: Final = 1024
+
 # The codes that say a validator found the answer bogus (RFC 8914 sections 4.7 to 4.13).
 _BOGUS: Final = range(6, 13)
 
@@ -18,8 +22,8 @@ _BOGUS: Final = range(6, 13)
 def of(edns: Edns | None) -> tuple[tuple[int, bytes], ...]:
     """Return the Extended DNS Errors of a message; its other options are between two neighbours only.
 
-    One without a code is left out, and a text that is not UTF-8 (RFC 8914 section 2): a client that cannot read it
-    would throw the whole message away.
+    One without a code is left out, and so is a text that is not UTF-8 (RFC 8914 section 2): a client that cannot read
+    it would throw the whole message away. A text that is no line for a person to read any more is left out, too.
     """
     if edns is None:
         return ()
@@ -30,14 +34,14 @@ def of(edns: Edns | None) -> tuple[tuple[int, bytes], ...]:
     )
 
 
+def is_bogus(edns: Edns | None) -> bool:
+    """Tell whether an Extended DNS Error says that DNSSEC validation failed."""
+    return any(int.from_bytes(data[:2], "big") in _BOGUS for _, data in of(edns))
+
+
 def _is_text(data: bytes) -> bool:
     try:
         data.decode()
     except UnicodeDecodeError:
         return False
-    return True
-
-
-def is_bogus(edns: Edns | None) -> bool:
-    """Tell whether an Extended DNS Error says that DNSSEC validation failed."""
-    return any(int.from_bytes(data[:2], "big") in _BOGUS for _, data in of(edns))
+    return len(data) <= _LONGEST

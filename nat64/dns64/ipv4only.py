@@ -27,7 +27,8 @@ TTL: Final = 86400
 
 _REVERSE: Final = tuple(DNSLabel(address.reverse_pointer) for address in ADDRESSES)
 # The shape RFC 6303 section 3 gives zones that a resolver serves by itself.
-_SOA: Final = (1, 3600, 1200, 604800, 10800)
+_NEGATIVE_TTL: Final = 10800
+_SOA: Final = (1, 3600, 1200, 604800, _NEGATIVE_TTL)
 
 
 def is_local(question: Question, prefixes: Sequence[Pref64]) -> bool:
@@ -55,7 +56,8 @@ def answer(question: Question, prefixes: Sequence[Pref64], reply: Message) -> No
         record for record in records if name == zone and question.qtype in (record.rtype, RRType.ANY)
     ]
     if not reply.answers:
-        reply.authorities = [_soa(zone, zone)]
+        # RFC 2308 section 3: its TTL says for how long the answer may be kept.
+        reply.authorities = [_soa(zone, zone, _NEGATIVE_TTL)]
 
 
 def _records(name: DNSLabel, zone: DNSLabel, prefixes: Sequence[Pref64]) -> list[RR]:
@@ -69,5 +71,5 @@ def _records(name: DNSLabel, zone: DNSLabel, prefixes: Sequence[Pref64]) -> list
     return records
 
 
-def _soa(owner: DNSLabel, zone: DNSLabel) -> RR:
-    return RR(owner, RRType.SOA, CLASS_IN, TTL, SOA(zone, DNSLabel("nobody.invalid."), _SOA))
+def _soa(owner: DNSLabel, zone: DNSLabel, ttl: int = TTL) -> RR:
+    return RR(owner, RRType.SOA, CLASS_IN, ttl, SOA(zone, DNSLabel("nobody.invalid."), _SOA))

@@ -28,6 +28,8 @@ UNFRAGMENTED_SIZE: Final = 1232
 _LONGEST_NAME: Final = 255
 _POINTER_LIMIT: Final = 0x4000
 _MOST_RECORDS: Final = 4000
+_MOST_RECORDS_OF_A_QUERY: Final = 64
+"""A query has an OPT record, and hardly more; each record takes its time to read, for a client that may be nobody's."""
 _MOST_POINTERS: Final = 32768
 """Compression pointers of one message that are followed. Names that share chains of thousands would cost seconds."""
 
@@ -206,8 +208,8 @@ def _parse(data: bytes) -> Message:
     ident, flags, *counts = buffer.unpack("!HHHHHH")
     if counts[0] != 1:
         raise MalformedMessage(f"{counts[0]} questions")
-    if sum(counts) > _MOST_RECORDS:
-        raise MalformedMessage("more records than a message can hold")
+    if sum(counts[1:]) > (_MOST_RECORDS if flags & 0x8000 else _MOST_RECORDS_OF_A_QUERY):
+        raise MalformedMessage("more records than it can have a use for")
     name = buffer.decode_name()
     question = Question(name, *buffer.unpack("!HH"))
     message = Message(

@@ -172,6 +172,9 @@ class Resolution:
     def _synthesize(self, aaaa: Message | None, a: Message | None) -> None:
         """Answer from the reply to the A question, empty or failed as it may be (RFC 6147 section 5.1.6)."""
         if a is None or a.rcode != RCode.NOERROR or not answers_at_end(a, RRType.A):
+            if a is not None:
+                # What is authentic of A records is so of AAAA records only if that was said of them, too.
+                a = replace(a, authentic_data=a.authentic_data and aaaa is not None and aaaa.authentic_data)
             self._finish(a, "forwarded")
             return
         if self._choice(a) is Synthesis.NEVER:

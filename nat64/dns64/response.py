@@ -58,10 +58,10 @@ def relay(query: Message, upstream: Message) -> Message:
 
 
 def add_errors(reply: Message, errors: Sequence[tuple[int, bytes]]) -> None:
-    """Add Extended DNS Errors to a response that has an OPT record, each once."""
+    """Add Extended DNS Errors to a response that has an OPT record, each once; of too many the last ones stay."""
     if errors and reply.edns is not None:
         options = tuple(dict.fromkeys((*reply.edns.options, *errors)))
-        reply.edns = replace(reply.edns, options=options)
+        reply.edns = replace(reply.edns, options=options[-extended_error.MOST :])
 
 
 def encode(query: Message, reply: Message, *, tcp: bool) -> bytes:

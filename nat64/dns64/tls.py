@@ -67,13 +67,12 @@ class TlsForwarders:
         Raises `TlsError` and, for a shortage of ours, `OSError`. There is no time limit: cancel it.
         """
         connection = self._connection(forwarder, data[:2])
-        was_open = connection.is_open
         try:
             return await connection.ask(data)
         except TlsError:
-            if not was_open:
+            if not connection.was_open:
                 raise
-        # RFC 7766 section 6.2.4: a server may close what it has kept for long, just then.
+        # RFC 7766 section 6.2.4: a server may close what it has kept for long, or after another's answer, just then.
         return await self._connection(forwarder, data[:2]).ask(data)
 
     def close(self) -> None:
@@ -123,8 +122,8 @@ class _Connection:
         return self._task.done()
 
     @property
-    def is_open(self) -> bool:
-        """Whether the other side has shown who it is."""
+    def was_open(self) -> bool:
+        """Whether the other side has shown who it is, be it closed since."""
         return self._writer is not None
 
     def takes(self, ident: bytes) -> bool:

@@ -97,6 +97,17 @@ def test_rfc6052_2_2_prefix_lengths(length: int) -> None:
     assert config.default.prefixes[0].prefix.network.prefixlen == length
 
 
+def test_rfc6052_2_2_a_prefix_with_bits_64_to_71_set_is_warned_of() -> None:
+    (warning,) = parse(f"{SOUND}prefix 2001:db8:0:0:100::/96", "f").warnings
+    assert str(warning).startswith("f:4: bits 64 to 71 of 2001:db8:0:0:100::/96 are not zero; ")
+
+
+@pytest.mark.parametrize("prefix", ["::/96", "::ffff:0:0/96", "fe80::/64", "ff02::/96"])
+def test_rfc6052_2_2_a_prefix_that_no_translator_serves_is_a_mistake(prefix: str) -> None:
+    with pytest.raises(ConfigError, match=f"f:4: no translator serves {prefix}; "):
+        parse(f"{SOUND}prefix {prefix}", "f")
+
+
 def test_our_own_directives() -> None:
     config = parse(
         SOUND

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import dns.flags
@@ -18,6 +19,8 @@ from nat64.dns64.service import Service
 from nat64.dns64.upstream import Upstream
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     import pytest
 
     from nat64.dns64.resolution import Resolution
@@ -26,29 +29,39 @@ PREFIXES = "\n".join(f"prefix 2001:db8:{number:x}::/96" for number in range(40))
 QUERY = dns.message.make_query("ipv4only.arpa.", "AAAA").to_wire()
 
 
+@asynccontextmanager
+async def connected(service: Service, upstream: Upstream) -> AsyncIterator[socket.socket]:
+    """Serve on loopback, with a client that has a connection and little room for what it does not read."""
+    with socket.create_server(("127.0.0.1", 0)) as listening, socket.socket() as client:
+        listening.setblocking(False)
+        server = await TcpListeners(service, upstream).serve(listening)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(client, listening.getsockname())
+        yield client
+        server.close()
+
+
+async def all_to_end() -> None:
+    async with asyncio.timeout(30):
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(others)
+
+
 async def written_and_received() -> tuple[int, int]:
     """Ask over one connection until the server takes no more, and read only after it has given us up.
 
     Return how many bytes the server meant to send, and how many came.
     """
-    loop = asyncio.get_running_loop()
     service = Service(random_id=lambda: 1)
     service.configure(parse(f"forwarder 192.0.2.53\n{PREFIXES}", "f"))
     answer = service.message_received(QUERY, "::1", tcp=True, now=0.0)
     assert isinstance(answer, bytes)
-    with socket.create_server(("127.0.0.1", 0)) as listening, socket.socket() as client:
-        listening.setblocking(False)
-        server = await TcpListeners(service, Upstream()).serve(listening)
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        client.setblocking(False)
-        await loop.sock_connect(client, listening.getsockname())
+    async with connected(service, Upstream()) as client:
         while await is_taken(client, (len(QUERY).to_bytes(2, "big") + QUERY) * 100):
             pass
-        async with asyncio.timeout(30):
-            while others := asyncio.all_tasks() - {asyncio.current_task()}:
-                await asyncio.wait(others)
+        await all_to_end()
         received = await read_all(client)
-        server.close()
     return service.counters["queries_tcp"] * (2 + len(answer)), received
 
 
@@ -89,22 +102,13 @@ class LongAnswers(Upstream):
 
 async def counted_and_received(asked: bytes, *, reads: bool) -> tuple[int, int]:
     """Send over one connection; return how many queries the server looked at, and how many bytes came."""
-    loop = asyncio.get_running_loop()
     service = Service(random_id=lambda: 1)
     service.configure(parse("forwarder 192.0.2.53", "f"))
-    with socket.create_server(("127.0.0.1", 0)) as listening, socket.socket() as client:
-        listening.setblocking(False)
-        server = await TcpListeners(service, LongAnswers()).serve(listening)
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        client.setblocking(False)
-        await loop.sock_connect(client, listening.getsockname())
-        await loop.sock_sendall(client, asked)
+    async with connected(service, LongAnswers()) as client:
+        await asyncio.get_running_loop().sock_sendall(client, asked)
         received = await read_all(client) if reads else 0
-        async with asyncio.timeout(30):
-            await asyncio.sleep(0.1)
-            while others := asyncio.all_tasks() - {asyncio.current_task()}:
-                await asyncio.wait(others)
-        server.close()
+        await asyncio.sleep(0.1)
+        await all_to_end()
     assert service.outstanding == 0
     return service.counters["queries_tcp"], received
 

@@ -178,9 +178,9 @@ def forwarder(address: str) -> Forwarder:
     return Forwarder(Endpoint(IPv4Address(address)))
 
 
-def start(at: float = 0.0) -> tuple[Exchange, Health]:
+def start(*whom: Forwarder, at: float = 0.0) -> tuple[Exchange, Health]:
     health = Health(retry=100)
-    forwarders = Forwarders((forwarder(FIRST), forwarder(SECOND)), health)
+    forwarders = Forwarders(whom or (forwarder(FIRST), forwarder(SECOND)), health)
     question = Question(parse(dns.message.make_query(NAME, "A").to_wire()).question.name, 1)
     exchange = Exchange(question, Flags(), forwarders, deadline=4.0, random_id=lambda: 7)
     exchange.start(at)
@@ -242,6 +242,19 @@ def test_a_forwarder_that_the_deadline_leaves_no_time_has_not_failed() -> None:
     exchange.handle_timer(exchange.timer)
     assert exchange.done
     assert health.failed_until(forwarder(FIRST), 4.0) is None
+
+
+def test_a_forwarder_that_is_not_listened_to_any_more_is_not_silent() -> None:
+    first, second = (Forwarder(Endpoint(IPv4Address(f"127.0.0.{each}")), validating=True) for each in (1, 2))
+    exchange, health = start(first, second, forwarder(FIRST))
+    for _ in range(2):
+        exchange.handle_timer(exchange.timer)
+    asked = {ask.forwarder: ask for ask in exchange.asks_to_send()}
+    failure = answer_to(asked[first].data)
+    failure.set_rcode(dns.rcode.SERVFAIL)
+    exchange.reply_received(asked[first], failure.to_wire(), exchange.timer - 0.5)
+    exchange.handle_timer(exchange.timer)
+    assert health.failed_until(forwarder(FIRST), exchange.timer) is None
 
 
 def test_one_slow_name_does_not_condemn_a_forwarder_that_answers_others() -> None:

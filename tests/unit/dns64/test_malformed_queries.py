@@ -51,8 +51,12 @@ def chain(pointers: int) -> bytes:
     return message(QUESTION + first + second, 1, 0, 0, 2)
 
 
+NULL: Final = struct.pack("!BHHIH", 0, dns.rdatatype.NULL, 1, 0, 0)
+"""The shortest record."""
+
 MALFORMED: Final = {
     "header alone": message(b""),
+    "more records than a query has a use for": message(QUESTION + NULL * 65, 1, 0, 0, 65),
     **{f"question cut to {length}": message(QUESTION[:length]) for length in range(1, len(QUESTION))},
     "pointer to itself": question(b"\xc0\x0c"),
     "pointer into itself behind a label": question(b"\x01a\xc0\x0c"),
@@ -207,6 +211,12 @@ def test_bytes_behind_a_whole_query_change_nothing(dns64: Lab, rest: bytes, tcp:
     assert len(response.answer) == 1
     assert response.edns == -1
     assert_still_serves(dns64)
+
+
+def test_a_query_may_have_some_records_that_are_of_no_use(dns64: Lab) -> None:
+    response = dns.message.from_wire(dns64.send(message(QUESTION + NULL * 64, 1, 20, 20, 24)))
+    assert response.rcode() == dns.rcode.NOERROR
+    assert len(response.answer) == 1
 
 
 @pytest.mark.parametrize("pointers", [2, 1000, 4000])

@@ -120,6 +120,17 @@ def test_a_native_aaaa_keeps_ad_but_not_once_an_address_was_excluded(
     assert not response.flags & dns.flags.AD
 
 
+def test_rfc6840_5_8_that_there_is_no_a_record_says_nothing_authentic_of_excluded_addresses(
+    lab: Make, reply: Make, config: Make
+) -> None:
+    zone = v4_only(reply, AUTHENTIC) | {(NAME, "A"): reply(authority=(SOA,), flags=AUTHENTIC)}
+    dns64 = lab(zone, config(forwarders=(VALIDATING,)))
+    assert dns64.ask(NAME, want_dnssec=True).flags & dns.flags.AD
+    mapped = f"{NAME} 60 IN AAAA ::ffff:192.0.2.1"
+    dns64.zone[NAME, "AAAA"] = reply(answer=(mapped,), flags=AUTHENTIC)
+    assert not dns64.ask(NAME, want_dnssec=True).flags & dns.flags.AD
+
+
 @pytest.mark.parametrize("dnssec_ok", [True, False])
 def test_rfc6147_5_5_what_did_not_validate_is_never_synthesized_over(
     lab: Make, reply: Make, config: Make, dnssec_ok: bool

@@ -280,6 +280,20 @@ def test_rfc7766_6_2_4_a_connection_that_the_server_closed_is_opened_again(certi
     run(test)
 
 
+def test_rfc7766_6_2_4_of_two_questions_on_a_new_connection_the_unanswered_one_is_put_again(
+    certificate: Path,
+) -> None:
+    async def test() -> None:
+        async with (
+            NameServer(certificate, closes_after=1).serving() as server,
+            dns64(forwarder(server.port)) as client,
+        ):
+            assert made(await client.ask("AAAA")) == ["2001:db8:64::c000:221"]
+            assert server.connections == 2
+
+    run(test)
+
+
 def test_a_question_on_a_connection_that_is_closed_under_it_is_put_again(certificate: Path) -> None:
     async def test() -> None:
         async with (

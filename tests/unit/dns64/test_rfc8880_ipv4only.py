@@ -79,3 +79,9 @@ def test_without_a_prefix_it_is_a_name_like_others(lab: Make, reply: Make) -> No
     dns64 = lab({("ipv4only.arpa.", "AAAA"): reply()}, "forwarder 192.0.2.53\nallow-query ::/0")
     assert not dns64.ask("ipv4only.arpa.").answer
     assert dns64.asked
+
+
+def test_rfc2308_3_the_soa_of_a_negative_answer_lives_no_longer_than_its_minimum(lab: Make) -> None:
+    for name in ("ipv4only.arpa.", "x.ipv4only.arpa."):
+        (soa,) = lab().ask(name, "MX").authority
+        assert soa.ttl == soa[0].minimum

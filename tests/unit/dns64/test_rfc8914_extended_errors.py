@@ -104,3 +104,14 @@ def test_rfc8914_2_an_error_is_passed_on_as_far_as_a_client_can_read_it(
     response = dns64.ask(NAME, "A", use_edns=0)
     assert response.answer
     assert list(response.options) == expected
+
+
+def test_rfc8914_2_more_errors_than_a_message_holds_do_not_cost_the_answer(lab: Make, reply: Make) -> None:
+    a, aaaa = (tuple(error(code, letter * 200) for code in range(100, 300)) for letter in "xy")
+    long = (error(3, "z" * 40000),)
+    response = lab(v4_only(reply, a=a, aaaa=aaaa)).ask(NAME, use_edns=0, tcp=True)
+    assert response.answer
+    assert SYNTHESIZED in codes(response)
+    response = lab(v4_only(reply, a=long, aaaa=long)).ask(NAME, use_edns=0, tcp=True)
+    assert response.answer
+    assert codes(response) == [3, SYNTHESIZED]

@@ -5,7 +5,7 @@ Source: the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890 and 
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from typing import Final
 
 _NOT_GLOBAL: Final = tuple(
@@ -43,6 +43,13 @@ def is_global(ipv4: bytes) -> bool:
         return True
     number = int.from_bytes(ipv4, "big")
     return all(number & mask != network for mask, network in _NOT_GLOBAL_MASKED)
+
+
+def is_nowhere_global(network: IPv4Network) -> bool:
+    """Whether `is_global` holds for no address of `network`."""
+    return any(map(network.subnet_of, _NOT_GLOBAL)) and not any(
+        IPv4Address(exception) in network for exception in _GLOBAL_EXCEPTIONS
+    )
 
 
 def may_translate_ipv4(ipv4: bytes) -> bool:

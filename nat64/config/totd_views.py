@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
+from nat64.addressing.special_purpose import is_nowhere_global
 from nat64.config import totd_words
 from nat64.config.dns64_config import IPV4_MAPPED, Domain, Forwarder, SynthesisPrefix, View
 from nat64.config.domain_names import shown
@@ -139,6 +140,13 @@ class Section:
             other = self.alone.get(network, prefix)
             if other != prefix:
                 raise Refused(f"prefix {other} alone serves {network}", "name it behind one of the two")
+            if prefix.is_well_known and is_nowhere_global(network):
+                self.findings.warn(
+                    directive.place,
+                    f"{prefix} never carries {network}, which is not global (RFC 6052 section 3.1),"
+                    " so that nothing is synthesized from it",
+                    "give these addresses a prefix of your own",
+                )
         before = self.prefixes.get(prefix)
         if before is not None:
             if bool(before) != bool(ipv4):

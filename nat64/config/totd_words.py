@@ -112,7 +112,9 @@ def read_prefix(directive: Directive) -> PrefixWords:
     word, *rest = directive.words
     if word.lower() == "none" and not rest:
         return PrefixWords(None)
-    if rest and (rest[0].lower() != "for" or len(rest) == 1):
+    if len(rest) == 1 and rest[0].lower() == "for":
+        raise Refused("'for' without a network", f"write: {usage}")
+    if rest and rest[0].lower() != "for":
         raise Refused(f"'{' '.join(rest)}' cannot follow a prefix", f"write: {usage}")
     if "/" in word:
         network = read_ipv6_network(word)

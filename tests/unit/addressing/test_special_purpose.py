@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address
 
 import pytest
 
-from nat64.addressing.special_purpose import is_global, may_translate_ipv4, may_translate_ipv6
+from nat64.addressing.special_purpose import (
+    is_global,
+    is_nowhere_global,
+    may_translate_ipv4,
+    may_translate_ipv6,
+)
 
 
 @pytest.mark.parametrize(
@@ -89,3 +94,19 @@ def test_which_ipv4_addresses_may_cross(address: str, expected: bool) -> None:
 )
 def test_which_ipv6_addresses_may_cross(address: str, expected: bool) -> None:
     assert may_translate_ipv6(IPv6Address(address).packed) is expected
+
+
+@pytest.mark.parametrize(
+    ("network", "expected"),
+    [
+        ("10.0.0.0/8", True),
+        ("10.1.2.3/32", True),
+        ("8.0.0.0/6", False),
+        ("8.8.8.0/24", False),
+        ("192.0.0.0/29", True),
+        ("192.0.0.0/24", False),
+        ("192.0.0.9/32", False),
+    ],
+)
+def test_iana_registry_says_which_ipv4_networks_are_nowhere_global(network: str, expected: bool) -> None:
+    assert is_nowhere_global(IPv4Network(network)) is expected

@@ -218,7 +218,7 @@ prefix 3fff:3:: for 192.0.2.128/25
         ("prefix 3fff:1::/96\nprefix none", "6: 'prefix none' stands beside a prefix; remove one of the two"),
         (
             "prefix 3fff:1::/96 for",
-            "5: 'for' cannot follow a prefix; write: prefix ADDRESS[/LENGTH] [for IPV4-NETWORK...]",
+            "5: 'for' without a network; write: prefix ADDRESS[/LENGTH] [for IPV4-NETWORK...]",
         ),
         (
             "prefix 3fff:1::/96 192.0.2.0/24",
@@ -241,6 +241,19 @@ prefix 3fff:3:: for 192.0.2.128/25
 )
 def test_prefixes_and_networks_that_cannot_be_are_told(lines: str, expected: str) -> None:
     assert mistakes(f"{SOUND}view inside 2001:db8::/32\n{lines}") == [f"dns64.conf:{expected}"]
+
+
+def test_rfc6052_3_1_a_prefix_for_addresses_that_it_never_carries_is_warned_of() -> None:
+    text = (
+        "forwarder 192.0.2.53\ninterfaces lan0\nprefix 3fff:1::/96 for 10.0.0.0/8\nprefix 64:ff9b::/96 for "
+    )
+    assert warnings(f"{text}8.8.8.0/24 10.0.0.0/7") == []
+    assert warnings(f"{text}8.8.8.0/24 10.1.0.0/16") == [
+        (
+            "dns64.conf:4: 64:ff9b::/96 never carries 10.1.0.0/16, which is not global (RFC 6052 section 3.1), "
+            "so that nothing is synthesized from it; give these addresses a prefix of your own"
+        )
+    ]
 
 
 def test_prefix_none_outside_of_a_view_is_a_mistake() -> None:

@@ -124,29 +124,9 @@ class Section:
             return
         if self.no_prefix:
             raise Refused(*_BESIDE_NONE)
-        if "/" not in directive.words[0] and prefix.network.network_address != ip_address(directive.words[0]):
-            self.findings.warn(
-                directive.place,
-                f"only the first 96 bits of '{directive.words[0]}' count",
-                f"write: prefix {prefix}",
-            )
-        if not prefix.has_u_octet_zero:
-            self.findings.warn(
-                directive.place,
-                f"bits 64 to 71 of {prefix} are not zero",
-                "RFC 6052 section 2.2 asks for a prefix where they are",
-            )
+        self._warn_of_its_bits(directive, prefix)
         for network in ipv4:
-            other = self.alone.get(network, prefix)
-            if other != prefix:
-                raise Refused(f"prefix {other} alone serves {network}", "name it behind one of the two")
-            if prefix.is_well_known and is_nowhere_global(network):
-                self.findings.warn(
-                    directive.place,
-                    f"{prefix} never carries {network}, which is not global (RFC 6052 section 3.1),"
-                    " so that nothing is synthesized from it",
-                    "give these addresses a prefix of your own",
-                )
+            self._check_alone(directive, prefix, network)
         before = self.prefixes.get(prefix)
         if before is not None:
             if bool(before) != bool(ipv4):
@@ -158,6 +138,32 @@ class Section:
                 self.findings.warn_of_repetition(directive.place, f"prefix {prefix}")
         self.prefixes.setdefault(prefix, {}).update(dict.fromkeys(ipv4))
         self.alone.update(dict.fromkeys(ipv4, prefix))
+
+    def _warn_of_its_bits(self, directive: Directive, prefix: Pref64) -> None:
+        word = directive.words[0]
+        if "/" not in word and prefix.network.network_address != ip_address(word):
+            self.findings.warn(
+                directive.place, f"only the first 96 bits of '{word}' count", f"write: prefix {prefix}"
+            )
+        if not prefix.has_u_octet_zero:
+            self.findings.warn(
+                directive.place,
+                f"bits 64 to 71 of {prefix} are not zero",
+                "RFC 6052 section 2.2 asks for a prefix where they are",
+            )
+
+    def _check_alone(self, directive: Directive, prefix: Pref64, network: IPv4Network) -> None:
+        """Refuse a network that another prefix serves alone, and warn of one that this prefix never carries."""
+        other = self.alone.get(network, prefix)
+        if other != prefix:
+            raise Refused(f"prefix {other} alone serves {network}", "name it behind one of the two")
+        if prefix.is_well_known and is_nowhere_global(network):
+            self.findings.warn(
+                directive.place,
+                f"{prefix} never carries {network}, which is not global (RFC 6052 section 3.1),"
+                " so that nothing is synthesized from it",
+                "give these addresses a prefix of your own",
+            )
 
     def _read_no_prefix(self, directive: Directive) -> None:
         if self.words is None:

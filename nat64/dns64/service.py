@@ -129,8 +129,8 @@ class Service:
     def _refuse(self, data: bytes) -> bytes | None:
         self.counters["refused"] += 1
         error = error_for(data)
-        if error is None:
-            return None
+        if error is None or error[3] & 0xF == RCode.NOTIMP:
+            return error  # what stands where a query has its question is not read
         try:
             query = parse(data)
         except MalformedMessage:

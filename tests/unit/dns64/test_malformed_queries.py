@@ -168,6 +168,12 @@ def test_notify_and_update_get_notimp_as_their_senders_read_it(dns64: Lab, opcod
     assert_still_serves(dns64)
 
 
+@pytest.mark.parametrize("opcode", OTHER_OPCODES)
+def test_who_is_not_allowed_gets_notimp_too_and_nothing_of_what_was_sent(dns64: Lab, opcode: int) -> None:
+    response = dns64.send(message(b"\0" + bytes(4), flags=opcode << 11), "203.0.113.9")
+    assert response == struct.pack("!HHHHHH", IDENT, 0x8000 | opcode << 11 | dns.rcode.NOTIMP, 0, 0, 0, 0)
+
+
 @TRANSPORTS
 @pytest.mark.parametrize("rdtype", ["AXFR", "IXFR"])
 def test_after_a_refused_transfer_the_next_query_is_answered(dns64: Lab, rdtype: str, tcp: bool) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from dnslib import AAAA, RR
 
 from nat64.dns64 import extended_error
-from nat64.dns64.chain import answers_at_end, chain_end
+from nat64.dns64.chain import answers_at_end
 from nat64.dns64.message import CLASS_IN, Message, RCode, RRType
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def synthesize(a_reply: Message, choice: PrefixChoice, longest: int) -> list[RR]
     embedded = choice.embed(_address(record) for record in at_end)
     if not embedded:
         return []
-    end = chain_end(a_reply)
+    end = at_end[0].rname
     records: list[RR] = []
     for record in a_reply.answers:
         if record.rtype in (RRType.A, RRType.AAAA) and record.rclass == CLASS_IN:

@@ -20,7 +20,6 @@ class Detached:
 
     def __init__(self, pipe: int) -> None:
         self._pipe = pipe
-
         self._holds_terminal = True
 
     def let_go(self) -> None:

@@ -113,7 +113,7 @@ class Resolution:
         query = self.query
         if query.question.qclass != CLASS_IN or (query.checking_disabled and query.dnssec_ok):
             return False
-        return self.around.domains.synthesis(query.question.name) is not Synthesis.NEVER
+        return not self.around.is_never(query.question.name)
 
     def _choice(self, reply: Message) -> Synthesis | None:
         """Return what the config says of synthesis for the name asked, or else for where its chain ends."""
@@ -134,11 +134,9 @@ class Resolution:
         local = replace(reply_to(self.query), question=question)
         if question.qtype in (RRType.CNAME, RRType.ANY):
             return local
-        prefixes = self.around.prefixes
-        never = self.around.domains.synthesis(question.name) is Synthesis.NEVER
-        if never or not ipv4only.is_local(question, prefixes):
+        if not self.around.knows(question):
             return None
-        ipv4only.answer(question, prefixes, local)
+        ipv4only.answer(question, self.around.prefixes, local)
         return local
 
     def _conclude(self) -> None:

@@ -6,7 +6,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from nat64.config.dns64_config import Synthesis
 from nat64.dns64 import ipv4only
 from nat64.dns64.access import AllowQuery, client_address
 from nat64.dns64.forwarders import Health
@@ -140,14 +139,13 @@ class Service:
     def _local(self, query: Message, around: Surroundings) -> Message | None:
         """Return the answer to a query that no forwarder is needed for."""
         question = query.question
-        never = around.domains.synthesis(question.name) is Synthesis.NEVER
         if query.edns is not None and query.edns.version != 0:
             self.counters["bad_edns_version"] += 1
             return reply_to(query, RCode.BADVERS)
         if question.qtype in (RRType.AXFR, RRType.IXFR, RRType.OPT):
             self.counters["refused"] += 1
             return reply_to(query, RCode.REFUSED)
-        if ipv4only.is_local(question, around.prefixes) and not never:
+        if around.knows(question):
             self.counters["ipv4only"] += 1
             reply = reply_to(query)
             ipv4only.answer(question, around.prefixes, reply)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nat64.config.dns64_config import Synthesis
+from nat64.dns64 import ipv4only
 from nat64.dns64.domains import Domains
 from nat64.dns64.forwarders import Forwarders, Health
 from nat64.dns64.longest_match import LongestMatch
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from nat64.addressing.prefix import Pref64
     from nat64.config.dns64_config import Dns64Config, Forwarder, IPAddress, View
+    from nat64.dns64.message import Question
 
 
 class Surroundings:
@@ -30,6 +33,14 @@ class Surroundings:
         self.choice = PrefixChoice(view)
         self.domains = Domains(view.domains)
         self._health = health
+
+    def is_never(self, name: DNSLabel) -> bool:
+        """Tell whether the config keeps a name from synthesis, and from whatever else is answered here."""
+        return self.domains.synthesis(name) is Synthesis.NEVER
+
+    def knows(self, question: Question) -> bool:
+        """Tell whether a question is for what is answered here: ipv4only.arpa and its reverse names."""
+        return ipv4only.is_local(question, self.prefixes) and not self.is_never(question.name)
 
     def forwarders(self, name: DNSLabel) -> Forwarders:
         """Return whom to ask for a name."""

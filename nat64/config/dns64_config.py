@@ -18,6 +18,7 @@ Labels = tuple[bytes, ...]
 
 DNS_PORT: Final = 53
 DNS_OVER_TLS_PORT: Final = 853
+DNS_OVER_HTTPS_PORT: Final = 443
 DEFAULT_RETRY: Final = 300
 DEFAULT_CONTROL_SOCKET: Final = "/run/dns64d/control.sock"
 IPV4_MAPPED: Final = ipaddress.IPv6Network("::ffff:0:0/96")
@@ -41,12 +42,42 @@ class Forwarder:
 
     endpoint: Endpoint
     tls_name: str | None = None
-    """The name in its certificate, by which it is asked over TLS (RFC 7858); None: UDP and TCP."""
+    """The name in its certificate, by which it is asked over TLS (RFC 7858) or HTTPS."""
     validating: bool = False
     """Whether it validates by DNSSEC, and the way to it is safe, so that its AD bit can be believed."""
+    pins: tuple[bytes, ...] = ()
+    """SHA-256 digests of the public keys (RFC 7858 section 4.2), one of which its certificate must have.
+
+    With pins alone no authority is asked who it is.
+    """
+    https_path: str | None = None
+    """The path by which it is asked over HTTPS (RFC 8484), with `tls_name` as the host; None: not over HTTPS."""
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether it is asked over TLS or HTTPS, and never in clear."""
+        return self.tls_name is not None or bool(self.pins)
 
     def __str__(self) -> str:
         return f"{self.endpoint} ({self.tls_name})" if self.tls_name else str(self.endpoint)
+
+
+class ForwarderOrder(Enum):
+    """Which of the forwarders that answer is asked first."""
+
+    PREFERENCE = "preference"
+    """The one that the config names first, as totd does."""
+    FASTEST = "fastest"
+    """The one that answered soonest of late."""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsEndpoint:
+    """Where clients are served over TLS (RFC 7858), with the PEM files of the certificate chain and its key."""
+
+    endpoint: Endpoint
+    certificate: str
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +143,33 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
+class CacheSettings:
+    """What is kept of answers. Sizes are bytes, times are seconds."""
+
+    size: int = 64 << 20
+    """At most so much over all workers; 0: nothing is kept."""
+    prefetch: bool = True
+    """Whether an answer that is still asked for is asked anew shortly before it expires."""
+    serve_stale: int = 86400
+    """How long an expired answer may stand in when the forwarders fail (RFC 8767); 0: never."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientLimits:
+    """What one client, or all of them, may take. Times are seconds."""
+
+    connections: int = 256
+    """TCP and TLS connections at a time."""
+    connections_of_a_host: int = 32
+    idle: int = 10
+    """How long a connection without a query stays open (RFC 7766 section 6.2.3)."""
+    responses_a_second: int = 0
+    """UDP responses to one client network, /56 or /24; 0: no limit."""
+    slip: int = 2
+    """Of the responses over that limit each `slip`-th is sent truncated, so that a real client comes by TCP; 0: none."""
+
+
+@dataclass(frozen=True, slots=True)
 class Dns64Config:
     """What dns64.conf says. Ports are numbers, times are seconds."""
 
@@ -126,6 +184,21 @@ class Dns64Config:
     """The interfaces to serve; ``None``: not said."""
     allow_query: tuple[IPNetwork, ...] = ()
     """Networks that are answered, beside loopback and the networks connected to `interfaces`."""
+    listen_tls: tuple[TlsEndpoint, ...] = ()
+    """Where else clients are served, over TLS."""
+    workers: int | None = None
+    """Processes that serve; ``None``: one for each core."""
+    cache: CacheSettings = CacheSettings()
+    limits: ClientLimits = ClientLimits()
+    cookies: bool = True
+    """Whether clients that send a DNS cookie (RFC 7873) get one."""
+    cookie_secret: bytes | None = None
+    """16 bytes that servers of one address share (RFC 9018); ``None``: made at the start."""
+    forwarder_order: ForwarderOrder = ForwarderOrder.PREFERENCE
+    randomize_case: bool = False
+    """Whether names are asked in random case, which replies must repeat ("0x20")."""
+    query_log: str | None = None
+    """A file that gets a line for each query; ``None``: none."""
     retry: int = DEFAULT_RETRY
     """How long a forwarder that failed is passed over, in seconds."""
     pidfile: str | None = None

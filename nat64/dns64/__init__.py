@@ -2,5 +2,5 @@
 
 `service` judges a client's message, `resolution` leads one query to its answer with `exchange` (one question
 to the forwarders), `synthesis`, `reverse` and `ipv4only`; `response` writes it down. `server` and the modules
-it uses (`sockets`, `listeners`, `upstream`, `interfaces`) do the I/O.
+it uses (`sockets`, `udp_listener`, `tcp_listeners`, `upstream`, `interfaces`) do the I/O.
 """

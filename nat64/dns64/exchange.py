@@ -206,7 +206,7 @@ class Exchange:
             checking_disabled=self.flags.checking_disabled,
             edns=Edns(UNFRAGMENTED_SIZE, dnssec_ok=self.flags.dnssec_ok) if edns else None,
         )
-        ask = Ask(forwarder, tcp or forwarder.tls_name is not None, message)
+        ask = Ask(forwarder, tcp or forwarder.is_encrypted, message)
         self._unsent.append(ask)
         self._open.append(ask)
         self._latest, self._latest_sent = ask, now
@@ -216,7 +216,7 @@ class Exchange:
 
 def _shows_health(ask: Ask) -> bool:
     """Tell whether a failure is the forwarder's; one that stalls over TCP only still answers over UDP."""
-    return not ask.tcp or ask.forwarder.tls_name is not None
+    return not ask.tcp or ask.forwarder.is_encrypted
 
 
 def _read(data: bytes, asked: Message) -> Message | None:

@@ -8,9 +8,10 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Final
 
-from nat64.dns64.listeners import Tasks, TcpListeners, UdpListener
 from nat64.dns64.service import Service
 from nat64.dns64.sockets import BindError, Binding, Families, ListeningPair, bindings, open_pair
+from nat64.dns64.tcp_listeners import Tasks, TcpListeners
+from nat64.dns64.udp_listener import UdpListener
 from nat64.dns64.upstream import Upstream
 
 if TYPE_CHECKING:

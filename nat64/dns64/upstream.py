@@ -36,7 +36,7 @@ class Upstream:
 
     def prepare(self, config: Dns64Config) -> None:
         """Read what the forwarders of `config` need, while all files can be reached."""
-        if any(forwarder.tls_name is not None for forwarder in forwarders_of(config)):
+        if any(forwarder.is_encrypted for forwarder in forwarders_of(config)):
             self._tls.prepare()
 
     def close(self) -> None:
@@ -67,7 +67,7 @@ class Upstream:
     def _open_channel(
         self, ask: Ask, resolution: Resolution, news: asyncio.Event
     ) -> _UdpChannel | _StreamChannel:
-        if ask.forwarder.tls_name is not None:
+        if ask.forwarder.is_encrypted:
             return _StreamChannel(ask, resolution, news, partial(self._tls.ask, ask.forwarder, ask.data))
         if ask.tcp:
             return _StreamChannel(ask, resolution, news, partial(_ask_by_tcp, ask))

@@ -12,10 +12,10 @@ import dns.message
 from dnslib import RD, RR
 
 from nat64.config.totd import parse
-from nat64.dns64 import listeners
-from nat64.dns64.listeners import TcpListeners
+from nat64.dns64 import tcp_listeners
 from nat64.dns64.response import reply_to
 from nat64.dns64.service import Service
+from nat64.dns64.tcp_listeners import TcpListeners
 from nat64.dns64.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ async def read_all(client: socket.socket) -> int:
 
 
 def test_what_a_client_does_not_read_in_time_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listeners, "WRITE_SECONDS", 0.3)
+    monkeypatch.setattr(tcp_listeners, "WRITE_SECONDS", 0.3)
     written, received = asyncio.run(written_and_received())
     assert received < written / 2
 
@@ -121,7 +121,7 @@ def framed(message: dns.message.Message) -> bytes:
 def test_a_client_that_does_not_read_has_no_more_of_its_queries_resolved(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(listeners, "WRITE_SECONDS", 0.3)
+    monkeypatch.setattr(tcp_listeners, "WRITE_SECONDS", 0.3)
     many = framed(dns.message.make_query("a.example.", "TXT")) * 1000
     looked_at, _ = asyncio.run(counted_and_received(many, reads=False))
     assert looked_at < 300

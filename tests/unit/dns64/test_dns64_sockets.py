@@ -9,9 +9,9 @@ from ipaddress import IPv4Address, IPv6Address
 import pytest
 
 from nat64.config.totd import parse
-from nat64.dns64.listeners import source_control
 from nat64.dns64.occupant import occupant
 from nat64.dns64.sockets import BindError, Binding, Families, bindings, open_pair
+from nat64.dns64.udp_listener import source_control
 
 FORWARDER = "forwarder 192.0.2.53\n"
 LOOPBACK = IPv6Address("::1")

@@ -27,7 +27,8 @@ _NEVER: Final = frozenset({"no", "false", "off"})
 _LONGEST_IDLE: Final = 3600
 _MOST_RESPONSES: Final = 1_000_000
 _HIGHEST_SLIP: Final = 10
-_MOST_CONNECTIONS: Final = 65536
+_MOST_CONNECTIONS: Final = 8192
+"""Half of the files that a process may open (LimitNOFILE); questions to forwarders need some, too."""
 _SECRET: Final = re.compile(r"[0-9A-Fa-f]{32}")
 
 Reader = Callable[[Dns64Config, Directive], Dns64Config]

@@ -73,9 +73,9 @@ ACCEPTED: list[tuple[str, Callable[[Dns64Config], object], object]] = [
         (8, 8),
     ),
     (
-        "tcp-connections 65536 per-host 1",
+        "tcp-connections 8192 per-host 1",
         lambda config: (config.limits.connections, config.limits.connections_of_a_host),
-        (65536, 1),
+        (8192, 1),
     ),
     ("tcp-idle 1", lambda config: config.limits.idle, 1),
     ("tcp-idle 3600", lambda config: config.limits.idle, 3600),
@@ -118,7 +118,8 @@ REFUSED = [
     ("rate-limit 5 slip", "'slip' is not understood here; write: rate-limit NUMBER [slip NUMBER]"),
     ("rate-limit 5 slip 11", "'11' is not a valid slip; give a number from 0 to 10"),
     ("rate-limit 5 burst 11", "'burst 11' is not understood here; write: rate-limit NUMBER [slip NUMBER]"),
-    ("tcp-connections 0", "'0' is not a valid number of connections; give a number from 1 to 65536"),
+    ("tcp-connections 8193", "'8193' is not a valid number of connections; give a number from 1 to 8192"),
+    ("tcp-connections 0", "'0' is not a valid number of connections; give a number from 1 to 8192"),
     (
         "tcp-connections 8 per-host 9",
         "'9' is not a valid number of a host's connections; give a number from 1 to 8",

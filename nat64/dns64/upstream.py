@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from nat64.config.dns64_config import Dns64Config
     from nat64.dns64.exchange import Ask
-    from nat64.dns64.resolution import Resolution
 
 log = logging.getLogger(__name__)
 
@@ -79,13 +78,6 @@ class Upstream:
     def begin(self, pursuit: Pursuit) -> None:
         """Lead a started pursuit until it is done."""
         _Chase(self, pursuit).go_on(asyncio.get_running_loop().time())
-
-    async def pursue(self, resolution: Resolution) -> None:
-        """Lead a started resolution to its answer."""
-        if resolution.answer is None:
-            watched = _Watched(resolution, asyncio.get_running_loop().create_future())
-            self.begin(watched)
-            await watched.end
 
     def udp(self) -> UdpForwarders:
         """Return the sockets for questions over UDP."""
@@ -230,32 +222,3 @@ async def _ask_by_tcp(ask: Ask) -> bytes:
         return await reader.readexactly(size)
     finally:
         writer.close()
-
-
-class _Watched:
-    """A resolution whose end somebody waits for."""
-
-    def __init__(self, resolution: Resolution, end: asyncio.Future[None]) -> None:
-        self._resolution = resolution
-        self.end = end
-        self.asks_to_send = resolution.asks_to_send
-
-    @property
-    def timer(self) -> float:
-        return self._resolution.timer
-
-    @property
-    def done(self) -> bool:
-        done = self._resolution.answer is not None
-        if done and not self.end.done():
-            self.end.set_result(None)
-        return done
-
-    def reply_received(self, ask: Ask, data: bytes, now: float) -> bool:
-        return self._resolution.reply_received(ask, data, now)
-
-    def ask_failed(self, ask: Ask, now: float, *, by_us: bool = False, why: str | None = None) -> None:
-        self._resolution.ask_failed(ask, now, by_us=by_us, why=why)
-
-    def handle_timer(self, now: float) -> None:
-        self._resolution.handle_timer(now)

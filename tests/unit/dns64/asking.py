@@ -50,6 +50,10 @@ class Asking:
     def timer(self) -> float:
         return self.exchange.timer
 
+    @property
+    def message(self) -> Message | None:
+        return self.exchange.reply.message if self.exchange.reply else None
+
     def asks_to_send(self) -> list[Ask]:
         return self.exchange.asks_to_send()
 
@@ -91,7 +95,7 @@ async def ask(upstream: Upstream, *forwarders: Forwarder, rdtype: int = RRType.A
     """Ask the forwarders; return the reply."""
     asking = begin(upstream, *forwarders, rdtype=rdtype)
     await asking.end.wait()
-    return asking.exchange.reply
+    return asking.message
 
 
 def run(test: Callable[[], Coroutine[None, None, None]]) -> None:

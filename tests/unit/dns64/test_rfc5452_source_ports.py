@@ -113,7 +113,7 @@ def test_two_questions_with_one_id_at_a_time_each_have_their_answer() -> None:
                 names = [f"v{number}.example." for number in range(100)]
                 askings = [begin(way, forwarder, name=name, random_id=lambda: 7) for name in names]
                 await asyncio.gather(*(asking.end.wait() for asking in askings))
-        assert [str(each.exchange.reply.question.name) for each in askings if each.exchange.reply] == names
+        assert [str(each.message.question.name) for each in askings if each.message] == names
         assert len(set(server.peers)) == 100
 
     run(test)

@@ -8,18 +8,20 @@ belongs to it by that port and the ID.
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import select
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
+
+from nat64.dns64.asker import OUR_SHORTAGES
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterator
 
     from nat64.config.dns64_config import Forwarder
+    from nat64.dns64.asker import Asker
     from nat64.dns64.exchange import Ask
 
 MOST_PORTS: Final = 64
@@ -30,23 +32,11 @@ OLDEST_SECONDS: Final = 10.0
 """The age at which that happens to any port."""
 MOST_USELESS: Final = 100
 """Datagrams to one port that answer nothing before it is given up: somebody is guessing."""
-OUR_SHORTAGES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN})
-"""Errors of a socket that are not the other side's fault."""
 _LONGEST_DATAGRAM: Final = 65535
 _BURST: Final = 32
 """Datagrams that are read from one port before others have their turn."""
 _PORTS_AT_A_TIME: Final = 16
 _FORGED: Final = "too many replies that do not fit; see who forges them, or what it answers"
-
-
-class Asker(Protocol):
-    """Whose questions these are."""
-
-    def reply_received(self, ask: Ask, data: bytes, now: float) -> bool:
-        """Take what may be the reply; return whether it is."""
-
-    def ask_failed(self, ask: Ask, now: float, *, by_us: bool = False, why: str | None = None) -> None:
-        """Learn that there will be none."""
 
 
 @dataclass(slots=True, eq=False)
@@ -78,14 +68,16 @@ class _Port:
     useless: int = 0
     retired: bool = False
 
-    def forget(self, waiting: Waiting) -> None:
-        """Let a question wait no more."""
+    def forget(self, waiting: Waiting) -> bool:
+        """Let a question wait no more; return whether it did."""
         ident = waiting.ask.data[:2]
-        if self.asked.get(ident) is waiting:
-            self.asked[ident] = None
-            self.waiting -= 1
-            if self.retired and not self.waiting:
-                self.pool.owner.close_port(self)
+        if self.asked.get(ident) is not waiting:
+            return False
+        self.asked[ident] = None
+        self.waiting -= 1
+        if self.retired and not self.waiting:
+            self.pool.owner.close_port(self)
+        return True
 
     def still_waiting(self) -> list[Waiting]:
         """Return the questions that wait."""
@@ -212,8 +204,8 @@ class UdpForwarders:
             return False
         self._retire(port)
         for waiting in port.still_waiting():
-            port.forget(waiting)
-            self._move(waiting, now)
+            if port.forget(waiting):  # else what was told to another one has ended this, too
+                self._move(waiting, now)
         self.close_port(port)
         return True
 
@@ -232,8 +224,8 @@ class UdpForwarders:
         now = self._loop.time()
         by_us = error.errno in OUR_SHORTAGES
         for waiting in port.still_waiting():
-            port.forget(waiting)
-            waiting.asker.ask_failed(waiting.ask, now, by_us=by_us)
+            if port.forget(waiting):
+                waiting.asker.ask_failed(waiting.ask, now, by_us=by_us)
         self.close_port(port)
 
 

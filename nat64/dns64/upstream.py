@@ -8,17 +8,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from nat64.dns64.source_ports import OUR_SHORTAGES, UdpForwarders, Waiting
+from nat64.dns64.asker import OUR_SHORTAGES, ForwarderError
+from nat64.dns64.source_ports import UdpForwarders, Waiting
 from nat64.dns64.statistics import Statistics
+from nat64.dns64.streams import StreamForwarders
 from nat64.dns64.timers import Timers
-from nat64.dns64.tls import TlsError, TlsForwarders
+from nat64.dns64.tls import TlsContexts
 from nat64.dns64.views import forwarders_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
     from nat64.config.dns64_config import Dns64Config
     from nat64.dns64.exchange import Ask
@@ -50,12 +51,20 @@ class Pursuit(Protocol):
         """Let time pass."""
 
 
+class _Waiting(Protocol):
+    """A question that is on its way."""
+
+    def give_up(self) -> None:
+        """Want no reply any more."""
+
+
 class Upstream:
     """The way to the forwarders. Events that it counts go to `statistics`."""
 
     def __init__(self, statistics: Statistics | None = None) -> None:
         self.statistics = statistics or Statistics()
-        self._tls = TlsForwarders()
+        self._contexts = TlsContexts()
+        self._streams = StreamForwarders(self._contexts)
         self._udp: UdpForwarders | None = None
         self._timers: Timers[_Chase] = Timers()
         self._alarm: asyncio.TimerHandle | None = None
@@ -63,12 +72,11 @@ class Upstream:
 
     def prepare(self, config: Dns64Config) -> None:
         """Read what the forwarders of `config` need, while all files can be reached."""
-        if any(forwarder.is_encrypted for forwarder in forwarders_of(config)):
-            self._tls.prepare()
+        self._contexts.prepare(forwarders_of(config))
 
     def close(self) -> None:
         """Close all sockets at once; what is under way is never done."""
-        self._tls.close()
+        self._streams.close()
         if self._udp is not None:
             self._udp.close()
             self._udp = None
@@ -79,17 +87,15 @@ class Upstream:
         """Lead a started pursuit until it is done."""
         _Chase(self, pursuit).go_on(asyncio.get_running_loop().time())
 
-    def udp(self) -> UdpForwarders:
-        """Return the sockets for questions over UDP."""
+    def send(self, ask: Ask, chase: _Chase, now: float) -> _Waiting:
+        """Put a question to its forwarder. Raises `ForwarderError` and `OSError` when that cannot be done."""
+        if ask.tcp:
+            return self._streams.send(ask, chase)
         if self._udp is None:
             self._udp = UdpForwarders(self.statistics.counters)
-        return self._udp
-
-    def converse(self, ask: Ask, chase: _Chase) -> _Conversation:
-        """Put a question over a stream."""
-        if ask.forwarder.is_encrypted:
-            return _Conversation(ask, chase, partial(self._tls.ask, ask.forwarder, ask.data))
-        return _Conversation(ask, chase, partial(_ask_by_tcp, ask))
+        waiting = Waiting(ask, chase)
+        self._udp.send(waiting, now)
+        return waiting
 
     def wake(self, chase: _Chase, when: float) -> None:
         """Have a chase look at the time at `when`, or before."""
@@ -129,7 +135,7 @@ class _Chase:
     def __init__(self, upstream: Upstream, pursuit: Pursuit) -> None:
         self._upstream = upstream
         self._pursuit = pursuit
-        self._open: list[Waiting | _Conversation] = []
+        self._open: list[_Waiting] = []
         self._looks_at = math.inf
 
     def reply_received(self, ask: Ask, data: bytes, now: float) -> bool:
@@ -173,52 +179,9 @@ class _Chase:
         self._open.clear()
 
     def _send(self, ask: Ask, now: float) -> None:
-        if ask.tcp:
-            self._open.append(self._upstream.converse(ask, self))
-            return
-        waiting = Waiting(ask, self)
         try:
-            self._upstream.udp().send(waiting, now)
+            self._open.append(self._upstream.send(ask, self, now))
+        except ForwarderError as error:
+            self._pursuit.ask_failed(ask, now, why=str(error))
         except OSError as error:
             self._pursuit.ask_failed(ask, now, by_us=error.errno in OUR_SHORTAGES)
-        else:
-            self._open.append(waiting)
-
-
-class _Conversation:
-    """One question that `exchange` puts over a stream."""
-
-    def __init__(self, ask: Ask, chase: _Chase, exchange: Callable[[], Awaitable[bytes]]) -> None:
-        self._ask = ask
-        self._chase = chase
-        self._task = asyncio.get_running_loop().create_task(self._run(exchange))
-
-    def give_up(self) -> None:
-        """Want no reply any more."""
-        self._task.cancel()
-
-    async def _run(self, exchange: Callable[[], Awaitable[bytes]]) -> None:
-        now = asyncio.get_running_loop().time
-        try:
-            data = await exchange()
-        except TlsError as error:
-            self._chase.ask_failed(self._ask, now(), why=str(error))
-        except (OSError, EOFError) as error:
-            by_us = isinstance(error, OSError) and error.errno in OUR_SHORTAGES
-            self._chase.ask_failed(self._ask, now(), by_us=by_us)
-        else:
-            if not self._chase.reply_received(self._ask, data, now()):
-                self._chase.ask_failed(self._ask, now())
-
-
-async def _ask_by_tcp(ask: Ask) -> bytes:
-    """Put a question over a TCP connection of its own (RFC 7766). Raises `OSError` and `EOFError`."""
-    endpoint = ask.forwarder.endpoint
-    reader, writer = await asyncio.open_connection(str(endpoint.address), endpoint.port)
-    try:
-        data = ask.data
-        writer.write(len(data).to_bytes(2, "big") + data)
-        size = int.from_bytes(await reader.readexactly(2), "big")
-        return await reader.readexactly(size)
-    finally:
-        writer.close()

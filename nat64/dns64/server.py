@@ -50,7 +50,7 @@ class Server:
         self.started = time.time()
         self._families = families
         self._networks_of = networks_of
-        self._upstream = Upstream()
+        self._upstream = Upstream(self.service.statistics)
         self._tasks = Tasks()
         self._tcp = TcpListeners(self.service, self._begin)
         self._open: dict[Binding, tuple[UdpListener, asyncio.Server]] = {}

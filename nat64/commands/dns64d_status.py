@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from nat64.dns64.statistics import Statistics
@@ -19,6 +20,9 @@ MEANINGS = {
     "queries_tcp": "queries that came over TCP",
     "queries_tls": "queries that came over TLS",
     "cached": "answers from the cache",
+    "joined": "queries that waited for an answer already on its way",
+    "prefetched": "questions asked anew, for their answers were about to expire",
+    "jostled": "questions given up, for others waited and they took long",
     "stale": "answers that had expired, for the forwarders failed",
     "forwarded": "answers as the forwarders gave them",
     "synthesized": "answers with AAAA records made from A records",
@@ -97,14 +101,16 @@ def worker_rows(
 def stats_rows(accounts: Iterable[Mapping[str, Any]]) -> Result:
     """Return what all workers have counted, with the meaning; and how long answers took by their outcome.
 
-    Times are microseconds; the quantiles are the bounds under which they lie.
+    Times are microseconds; the quantiles are the bounds under which they lie. The cache's bytes are an estimate.
     """
     accounts = list(accounts)
     whole = Statistics()
+    cache = Counter[str]()
     for account in accounts:
         whole.add(Statistics.from_json(account["statistics"]))
+        cache.update(account["cache"])
     names = [*MEANINGS, *sorted(whole.counters.keys() - MEANINGS.keys())]
-    result: Result = {
+    return {
         "rows": [
             {
                 "name": name,
@@ -123,5 +129,5 @@ def stats_rows(accounts: Iterable[Mapping[str, Any]]) -> Result:
             }
             for outcome, histogram in sorted(whole.latencies.items())
         ],
+        "cache": dict(cache),
     }
-    return result

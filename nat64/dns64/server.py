@@ -157,7 +157,8 @@ class Server:
         sockets = self._listening.of(number)
         wanted = bindings(self.config, self._families)
         chosen = {binding: bound for binding, bound in sockets.items() if binding in wanted}
-        serve(Assignment(self.config, self.allowed, chosen, self._upstream), channel)
+        workers = worker_count(self.config)
+        serve(Assignment(self.config, workers, self.allowed, chosen, self._upstream), channel)
 
     def _kept_by(self, number: int) -> Iterable[int]:
         return [each.fileno() for bound in self._listening.of(number).values() for each in bound]
@@ -182,8 +183,9 @@ class Server:
         }
         for binding, bound in theirs.items():
             worker.end.send(TakeSockets((binding,)), [each.fileno() for each in bound])
+        workers = worker_count(self.config)
         answer = await self.processes.ask(
-            worker, lambda number: Serve(number, tuple(wanted), config, self.allowed), TAKES_WITHIN
+            worker, lambda number: Serve(number, tuple(wanted), workers, config, self.allowed), TAKES_WITHIN
         )
         if answer is None or "error" in answer:
             log.error("a worker does not take the config, it is replaced", extra={"pid": worker.pid})

@@ -202,14 +202,20 @@ def _set_options(opened: socket.socket, binding: Binding) -> None:
     if opened.type == socket.SOCK_STREAM:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         return
-    if version == 6:
-        opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
-    else:
-        opened.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
+    if binding.address.is_unspecified:
+        _tell_destination(opened, version)
     try:
         opened.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_OCTETS)
     except PermissionError:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_OCTETS)
+
+
+def _tell_destination(opened: socket.socket, version: int) -> None:
+    """Have the kernel tell with each datagram which address was asked."""
+    if version == 6:
+        opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+    else:
+        opened.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
 
 
 def _explain(binding: Binding, kind: socket.SocketKind, error: OSError, ours: Collection[int] = ()) -> str:

@@ -41,6 +41,8 @@ class Assignment:
     """What a worker begins with."""
 
     config: Dns64Config
+    workers: int
+    """How many there are of them."""
     networks: Sequence[IPNetwork]
     sockets: Mapping[Binding, BoundSockets]
     upstream: Upstream
@@ -58,14 +60,14 @@ class _Worker:
         self._upstream = upstream
         self._service = Service(random_id=lambda: secrets.randbelow(1 << 16))
         self._tasks = Tasks()
-        self._tcp = TcpListeners(self._service, upstream)
+        self._tcp = TcpListeners(self._service, self._begin)
         self._open: dict[Binding, _Served] = {}
         self._taken: dict[Binding, BoundSockets] = {}
         self._changing = asyncio.Lock()
         self._end = asyncio.Event()
 
     async def run(self, assignment: Assignment) -> None:
-        self._service.configure(assignment.config)
+        self._service.configure(assignment.config, workers=assignment.workers)
         self._service.allow(assignment.networks)
         for binding, bound in assignment.sockets.items():
             await self._serve(binding, bound)
@@ -74,6 +76,11 @@ class _Worker:
         await self._end.wait()
         if self._channel.is_heard:
             await self._leave()
+
+    def _begin(self) -> None:
+        """Pursue what clients have asked."""
+        for flight in self._service.flights_to_begin():
+            self._upstream.begin(flight)
 
     def _listen(self) -> None:
         for message in self._channel.receive():
@@ -95,7 +102,7 @@ class _Worker:
             case Ask():
                 self._channel.send({"number": message.number, **self._account()})
             case Flush():
-                self._channel.send({"number": message.number, "flushed": 0})
+                self._channel.send({"number": message.number, "flushed": self._service.flush(message.name)})
 
     async def _change(self, message: Serve) -> None:
         """Serve by what the supervisor says from here on, and answer it."""
@@ -112,14 +119,14 @@ class _Worker:
         taken, self._taken = self._taken, {}
         if message.config is not None:
             self._upstream.prepare(message.config)
-            self._service.configure(message.config)
+            self._service.configure(message.config, workers=message.workers)
             self._service.allow(message.networks)
         leaving = [self._open.pop(binding) for binding in set(self._open) - set(message.wanted)]
         leaving += [self._open.pop(binding) for binding in taken if binding in self._open]
         for binding, bound in taken.items():
             await self._serve(binding, bound)
         for served in leaving:
-            if self._service.outstanding:
+            if self._service.waiting:
                 self._tasks.start(self._close(served))
             else:
                 await served.drain()
@@ -134,11 +141,10 @@ class _Worker:
     async def _serve(self, binding: Binding, bound: BoundSockets) -> None:
         for each in bound:
             each.setblocking(False)
-        udp = (
-            UdpListener(bound.udp, self._service, self._upstream, self._tasks)
-            if bound.udp is not None
-            else None
-        )
+        udp = None
+        if bound.udp is not None:
+            asked_for = binding.address.is_unspecified
+            udp = UdpListener(bound.udp, self._service, self._begin, asked_for=asked_for)
         self._open[binding] = _Served(bound, udp, await self._tcp.serve(bound.tcp))
 
     async def _leave(self) -> None:
@@ -152,7 +158,7 @@ class _Worker:
         """Wait for what is under way, as long as that may take."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + LEAVES_WITHIN
-        while self._service.outstanding and loop.time() < deadline:  # noqa: ASYNC110 - a count tells of no change
+        while self._service.waiting and loop.time() < deadline:  # noqa: ASYNC110 - a count tells of no change
             await asyncio.sleep(_LOOKS_EVERY)
 
     def _account(self) -> dict[str, Any]:
@@ -167,7 +173,8 @@ class _Worker:
         return {
             "outstanding": service.outstanding,
             "failed": failed,
-            "statistics": {"counters": dict(service.counters), "latencies": {}},
+            "statistics": service.statistics.as_json(),
+            "cache": {"entries": len(service.cache), "bytes": service.cache.used},
         }
 
 

@@ -45,6 +45,8 @@ class Serve:
 
     number: int
     wanted: tuple[Binding, ...]
+    workers: int
+    """How many there are of them."""
     config: Dns64Config | None = None
     """None: it is not read anew."""
     networks: tuple[IPNetwork, ...] = ()

@@ -56,7 +56,10 @@ def test_what_the_workers_counted_is_added_up_with_the_meaning() -> None:
     other.counters["queries_udp"] = 5
     one.answered("synthesized", 0.001, 3)
     other.answered("synthesized", 0.003)
-    stats: Any = stats_rows([{"statistics": each.as_json()} for each in (one, other)])
+    stats: Any = stats_rows(
+        [{"statistics": each.as_json(), "cache": {"entries": 2, "bytes": 700}} for each in (one, other)]
+    )
+    assert stats["cache"] == {"entries": 4, "bytes": 1400}
     counted = {row["name"]: row["count"] for row in stats["rows"] if row["count"]}
     assert counted == {"queries_udp": 12, "of_tomorrow": 1, "synthesized": 4}
     assert all(row["meaning"] for row in stats["rows"])

@@ -17,8 +17,9 @@ import dns.rcode
 import dns.rrset
 import pytest
 
-from nat64.config.dns64_config import Dns64Config, Endpoint, Forwarder, View
-from nat64.dns64.service import Query, Service
+from nat64.config.dns64_config import CacheSettings, Dns64Config, Endpoint, Forwarder, View
+from nat64.dns64.service import Later, Service
+from nat64.dns64.transport import Transport
 from nat64.dns64.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -86,19 +87,30 @@ class NameServer(asyncio.DatagramProtocol):
         server.close()
 
 
+async def respond(
+    service: Service, upstream: Upstream, query: bytes, transport: Transport
+) -> dns.message.Message:
+    """Put a query to the service, and return the response that the forwarders bring about."""
+    loop = asyncio.get_running_loop()
+    response: asyncio.Future[bytes] = loop.create_future()
+    result = service.message_received(
+        query, "::1", transport=transport, now=loop.time(), deliver=response.set_result
+    )
+    assert isinstance(result, Later)
+    for flight in service.flights_to_begin():
+        upstream.begin(flight)
+    return dns.message.from_wire(await response)
+
+
 async def ask(*forwarders: Forwarder, times: int = 1) -> list[dns.message.Message]:
     """Ask the daemon's own server for a TXT record, over TCP so that nothing of the answer is lost."""
     service = Service(random_id=lambda: secrets.randbelow(1 << 16))
-    service.configure(Dns64Config(View(forwarders)))
+    service.configure(Dns64Config(View(forwarders), cache=CacheSettings(size=0)))
     upstream = Upstream()
     responses = []
     for _ in range(times):
         query = dns.message.make_query(NAME, "TXT")
-        now = asyncio.get_running_loop().time()
-        started = service.message_received(query.to_wire(), "::1", tcp=True, now=now)
-        assert isinstance(started, Query)
-        await upstream.pursue(started.resolution)
-        response = dns.message.from_wire(service.finish(started))
+        response = await respond(service, upstream, query.to_wire(), Transport.TCP)
         assert query.is_response(response)
         responses.append(response)
     return responses

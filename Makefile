@@ -140,11 +140,20 @@ sanity: setup-dev bundle
 strangers: setup-dev bundle
 	$(BIN)/pytest tests/collection/test_stranger.py
 
-## nat64d beside plain forwarding and Debian's TAYGA (root; 8 minutes; OPTIONS=--quick for one)
+## nat64d beside plain forwarding and TAYGA, dns64d beside Debian's resolvers (root; 20 minutes; OPTIONS=--quick for two)
 .PHONY: bench
-bench: setup
+bench: bench-nat64 bench-dns64
+
+## The translator's part of it
+.PHONY: bench-nat64
+bench-nat64: setup
 	@packaging/setup --packages bench/requirements-debian.txt
 	@$(BIN)/python -m bench $(OPTIONS)
+
+## The DNS64 server's part of it
+.PHONY: bench-dns64
+bench-dns64: setup
+	@$(BIN)/python -m bench.dns64 $(OPTIONS)
 
 ## Memory and lookup time by the number of leases and maps
 .PHONY: bench-leases

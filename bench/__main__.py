@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bench.gateway import BenchNetwork
+    from bench.loads import Load
     from bench.subjects import Subject
 
 RESULTS: Final = Path(__file__).parent / "results"
@@ -79,7 +80,7 @@ def _end(number: int, _frame: object) -> NoReturn:
 
 def _measure(
     network: BenchNetwork, subjects_there: list[Subject], options: argparse.Namespace
-) -> list[Measured]:
+) -> list[Measured[Load]]:
     """Put each load on each subject in turn, round by round."""
     chosen = [load for load in LOADS if options.only in load.name]
     measured = [Measured(OFFLOADED, load) for load in chosen]
@@ -111,7 +112,7 @@ def _measure(
     return measured
 
 
-def _try(network: BenchNetwork, one: Measured, subject: Subject, seconds: int) -> float | None:
+def _try(network: BenchNetwork, one: Measured[Load], subject: Subject, seconds: int) -> float | None:
     try:
         return one.load.measure(network, subject.address, seconds)
     except LoadFailedError as error:

@@ -5,12 +5,29 @@ from __future__ import annotations
 import statistics
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bench.loads import Load
+
+class Quantity(Protocol):
+    """What the numbers are."""
+
+    @property
+    def name(self) -> str:
+        """Return the load's name, or that of one of its figures."""
+
+    @property
+    def unit(self) -> str:
+        """Return the unit."""
+
+    @property
+    def more_is_better(self) -> bool:
+        """Tell whether a greater number is a better one."""
+
+
+Q = TypeVar("Q", bound=Quantity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +49,11 @@ class Spread:
 
 
 @dataclass(slots=True)
-class Measured:
+class Measured(Generic[Q]):
     """The numbers of one load under one condition: for each subject, one a round, None where it failed."""
 
     condition: str
-    load: Load
+    load: Q
     rounds: dict[str, list[float | None]] = field(default_factory=lambda: defaultdict(list))
 
     def numbers(self, subject: str) -> Spread | None:
@@ -58,7 +75,7 @@ class Measured:
         return Spread.of(ratios) if ratios else None
 
 
-def as_json(measured: Sequence[Measured], compared: Sequence[str]) -> list[dict[str, Any]]:
+def as_json(measured: Sequence[Measured[Any]], compared: Sequence[str]) -> list[dict[str, Any]]:
     """Return all numbers, medians and ratios to the subjects in `compared`, for a report."""
     return [
         {
@@ -80,7 +97,7 @@ def _json(spread: Spread | None) -> dict[str, float] | None:
     return spread.as_json() if spread is not None else None
 
 
-def table(measured: Sequence[Measured], variants: Sequence[str], compared: Sequence[str]) -> str:
+def table(measured: Sequence[Measured[Any]], variants: Sequence[str], compared: Sequence[str]) -> str:
     """Return a table for people: each subject's median, then how each variant compares with `compared`."""
     ratios = [(variant, other) for variant in variants for other in compared]
     lines = []

@@ -192,7 +192,7 @@ class Dns64Config:
     limits: ClientLimits = ClientLimits()
     cookies: bool = True
     """Whether clients that send a DNS cookie (RFC 7873) get one."""
-    cookie_secret: bytes | None = None
+    cookie_secret: bytes | None = field(default=None, repr=False)
     """16 bytes that servers of one address share (RFC 9018); ``None``: made at the start."""
     forwarder_order: ForwarderOrder = ForwarderOrder.PREFERENCE
     randomize_case: bool = False

@@ -5,32 +5,23 @@ A file is read into one frozen `Dns64Config`; every mistake of the file is told 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from nat64.config import totd_words
-from nat64.config.dns64_config import (
-    DEFAULT_CONTROL_SOCKET,
-    DEFAULT_RETRY,
-    DNS_PORT,
-    Dns64Config,
-    Endpoint,
-    Interfaces,
-    IPNetwork,
-)
-from nat64.config.grammar import Directive, Findings, Place, Placed, Refused, directives
-from nat64.config.totd_forwarders import WILDCARDS
+from nat64.config.dns64_config import Dns64Config, Interfaces, IPNetwork, View
+from nat64.config.grammar import Directive, Findings, Place, Refused, directives
+from nat64.config.totd_endpoints import read_address
+from nat64.config.totd_listeners import GatheredListeners
+from nat64.config.totd_server import READERS
 from nat64.config.totd_views import Section
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from nat64.config.dns64_config import View
-    from nat64.config.totd_words import ListenWords
-
 # The documentation promises these; a config that relies on them must not run as if they were not there.
-_LATER: Final = frozenset({"workers", "cache-size", "metrics-listen"})
+_LATER: Final = frozenset({"metrics-listen"})
 
 
 def read(path: Path, name: str | None = None, *, port: int | None = None) -> Dns64Config:
@@ -56,38 +47,42 @@ class _Parser:
     views: list[Section] = field(default_factory=list)
     view_names: dict[str, Place] = field(default_factory=dict)
     view_networks: dict[IPNetwork, str] = field(default_factory=dict)
-    listen: list[Placed[ListenWords]] = field(default_factory=list)
+    listeners: GatheredListeners = field(init=False)
     interfaces: Interfaces | None = None
     allow_query: list[IPNetwork] = field(default_factory=list)
-    # Directives that stand once: keyword -> value as read. A second one is told, and which of them counts.
-    once: dict[str, int | str | None] = field(default_factory=dict)
+    server: Dns64Config = field(default_factory=lambda: Dns64Config(View(())))
+    """What the directives say that set the server as a whole."""
+    given: set[str] = field(default_factory=set)
+    """Those of them that stand there and were understood."""
     places: dict[str, Place] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.outside = Section(self.findings)
+        self.listeners = GatheredListeners(self.findings)
 
     def parse(self, text: str, port: int | None) -> Dns64Config:
         found = directives(text, self.file, inline_comment="#;")
         self.findings.read_each(found, self._readers(), _LATER, self.places)
-        port = port or self._number("port", DNS_PORT)
-        listen = self._endpoints(port)
+        port = port or self.server.port
+        listen = self.listeners.endpoints(port)
+        listen_tls = self.listeners.tls_endpoints()
         for section in (self.outside, *self.views):
             for forwarders in section.all_forwarders():
-                forwarders.refuse_loops(port, listen, self.interfaces)
+                forwarders.refuse_loops(port, listen, self.interfaces, listen_tls)
+                forwarders.warn_of_mixed_trust()
         outside = self.outside.view()
         views = tuple(section.view(outside) for section in self.views)
         self._check_whole(outside, views)
         self.findings.raise_if_any()
-        return Dns64Config(
+        return replace(
+            self.server,
             default=outside,
             views=views,
             port=port,
             listen=listen,
+            listen_tls=listen_tls,
             interfaces=self.interfaces,
             allow_query=tuple(self.allow_query),
-            retry=self._number("retry", DEFAULT_RETRY),
-            pidfile=self._text("pidfile", None),
-            control_socket=self._text("control-socket", DEFAULT_CONTROL_SOCKET),
             warnings=tuple(self.findings.warnings),
         )
 
@@ -100,45 +95,14 @@ class _Parser:
 
     def _outside_readers(self) -> Mapping[str, Callable[[Directive], None]]:
         return {
-            "port": self._read_port,
-            "pidfile": self._read_pidfile,
+            **dict.fromkeys(READERS, self._read_server),
             "interfaces": self._read_interfaces,
             "allow": self._read_allow,
-            "retry": self._read_retry,
             "scoped": self._read_scoped,
-            "listen": self._read_listen,
+            "listen": self.listeners.read_listen,
+            "listen-tls": self.listeners.read_listen_tls,
             "allow-query": self._read_allow_query,
-            "control-socket": self._read_control_socket,
         }
-
-    def _number(self, keyword: str, default: int) -> int:
-        value = self.once.get(keyword, default)
-        return value if isinstance(value, int) else default
-
-    def _text(self, keyword: str, default: str | None) -> str | None:
-        value = self.once.get(keyword, default)
-        return value if isinstance(value, str) else None
-
-    def _set_once(self, directive: Directive, value: int | str | None) -> None:
-        if directive.keyword in self.once:
-            self.findings.warn_that_the_last_counts(directive)
-        self.once[directive.keyword] = value
-
-    def _endpoints(self, default_port: int) -> tuple[Endpoint, ...]:
-        """Return where `listen` says to listen, each once; a wildcard leaves no room for its single addresses."""
-        places: dict[Endpoint, Place] = {}
-        for placed in self.listen:
-            endpoint = Endpoint(placed.value.address, placed.value.port or default_port)
-            if endpoint in places:
-                self.findings.warn_of_repetition(placed.place, f"listen {endpoint}")
-            places.setdefault(endpoint, placed.place)
-        for endpoint, place in places.items():
-            wildcard = Endpoint(WILDCARDS[endpoint.address.version], endpoint.port)
-            if endpoint != wildcard and wildcard in places:
-                self.findings.refuse(
-                    place, f"listen {wildcard} covers {endpoint} already", "remove one of the two"
-                )
-        return tuple(places)
 
     def _check_whole(self, outside: View, views: Sequence[View]) -> None:
         whole = Place(self.file, 0)
@@ -154,9 +118,15 @@ class _Parser:
                 "no prefix, so that no AAAA record is synthesized",
                 "say the translator's prefix, e.g.: prefix 64:ff9b::/96",
             )
+        if self.server.cookie_secret is not None and not self.server.cookies:
+            self.findings.warn(
+                self.places.get("cookie-secret", whole),
+                "'cookie-secret' has no effect where there are no cookies",
+                "remove it, or write: cookies yes",
+            )
         if self.interfaces is None:
             self._check_permission(whole, views)
-        elif self.listen:
+        elif self.listeners.plain:
             self.findings.warn(
                 self.places.get("interfaces", whole),
                 "'listen' says where to listen, so 'interfaces' only says who is answered",
@@ -208,20 +178,11 @@ class _Parser:
         if len(set(words.networks)) < len(words.networks):
             self.findings.warn(directive.place, f"view {name} names a network twice", "remove one of the two")
 
-    def _read_listen(self, directive: Directive) -> None:
-        self.listen.append(Placed(totd_words.read_listen(directive), directive.place))
-
-    def _read_port(self, directive: Directive) -> None:
-        self._set_once(directive, totd_words.read_port(directive))
-
-    def _read_pidfile(self, directive: Directive) -> None:
-        self._set_once(directive, totd_words.read_pidfile(directive))
-
-    def _read_retry(self, directive: Directive) -> None:
-        self._set_once(directive, totd_words.read_retry(directive))
-
-    def _read_control_socket(self, directive: Directive) -> None:
-        self._set_once(directive, totd_words.read_control_socket(directive))
+    def _read_server(self, directive: Directive) -> None:
+        self.server = READERS[directive.keyword](self.server, directive)
+        if directive.keyword in self.given:
+            self.findings.warn_that_the_last_counts(directive)
+        self.given.add(directive.keyword)
 
     def _read_interfaces(self, directive: Directive) -> None:
         before = self.interfaces or Interfaces()
@@ -242,7 +203,7 @@ class _Parser:
 
     def _read_allow(self, directive: Directive) -> None:
         directive.count(1, 1, "allow ADDRESS")
-        totd_words.read_address(directive.words[0])
+        read_address(directive.words[0])
         self.findings.warn(
             directive.place,
             "'allow' opened totd's web server, which dns64d does not have",

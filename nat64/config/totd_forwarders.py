@@ -12,7 +12,7 @@ from nat64.config.grammar import Findings, Place, Placed, Refused
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nat64.config.dns64_config import Interfaces
+    from nat64.config.dns64_config import Interfaces, TlsEndpoint
 
 WILDCARDS: Final[dict[int, IPAddress]] = {4: ipaddress.IPv4Address(0), 6: ipaddress.IPv6Address(0)}
 _OWN_LOOPBACK: Final[dict[int, IPAddress]] = {
@@ -52,11 +52,29 @@ class GatheredForwarders:
         """Return the forwarders in order of preference."""
         return tuple(placed.value for placed in self.found.values())
 
-    def refuse_loops(self, port: int, listen: Sequence[Endpoint], interfaces: Interfaces | None) -> None:
+    def warn_of_mixed_trust(self) -> None:
+        """Warn where only some validate: whoever answers first may be one that does not."""
+        kinds = {placed.value.validating: placed.place for placed in reversed(self.found.values())}
+        if len(kinds) > 1:
+            self.findings.warn(
+                kinds[False],
+                f"of the name servers of '{self.directive}' only some are 'validating': "
+                "where those are late, one that does not validate answers",
+                "write 'validating' for all of them, or for none",
+            )
+
+    def refuse_loops(
+        self,
+        port: int,
+        listen: Sequence[Endpoint],
+        interfaces: Interfaces | None,
+        listen_tls: Sequence[TlsEndpoint],
+    ) -> None:
         """Record a mistake for each that would be dns64d itself, as far as the config tells."""
+        tls = tuple(served.endpoint for served in listen_tls)
         for endpoint, placed in self.found.items():
             reached = _reached(endpoint)
-            if _is_itself(reached, port, listen, interfaces):
+            if _is_itself(reached, port, listen, interfaces) or _is_among(reached, tls):
                 self.findings.refuse(
                     placed.place,
                     f"forwarder {endpoint} is where dns64d itself listens",
@@ -79,8 +97,13 @@ def _is_itself(
     reached: Endpoint, port: int, listen: Sequence[Endpoint], interfaces: Interfaces | None
 ) -> bool:
     if listen:
-        wildcard = Endpoint(WILDCARDS[reached.address.version], reached.port)
-        return reached in listen or (wildcard in listen and reached.address.is_loopback)
+        return _is_among(reached, listen)
     if interfaces is not None and not interfaces.every:
         return reached in {Endpoint(address, port) for address in _OWN_LOOPBACK.values()}
     return reached.address.is_loopback and reached.port == port
+
+
+def _is_among(reached: Endpoint, listen: Sequence[Endpoint]) -> bool:
+    """Return whether one who listens there gets what is sent to `reached`."""
+    wildcard = Endpoint(WILDCARDS[reached.address.version], reached.port)
+    return reached in listen or (wildcard in listen and reached.address.is_loopback)

@@ -8,19 +8,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nat64.addressing.prefix import LENGTHS, Pref64
 from nat64.addressing.special_purpose import may_translate_ipv6
-from nat64.config.dns64_config import (
-    DEFAULT_CONTROL_SOCKET,
-    DNS_OVER_TLS_PORT,
-    DNS_PORT,
-    Endpoint,
-    Forwarder,
-    Interfaces,
-    IPAddress,
-    IPNetwork,
-    Labels,
-    Synthesis,
-)
-from nat64.config.domain_names import read_domain_name, read_host_name
+from nat64.config import totd_endpoints
+from nat64.config.dns64_config import Forwarder, Interfaces, IPNetwork, Labels, Synthesis
+from nat64.config.domain_names import read_domain_name
 from nat64.config.grammar import (
     Refused,
     read_ipv4,
@@ -29,16 +19,13 @@ from nat64.config.grammar import (
     read_ipv6_network,
     read_number,
 )
+from nat64.config.totd_endpoints import FORWARDER, read_network
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
     from nat64.config.grammar import Directive
 
-_FORWARDER: Final = "ADDRESS [port NUMBER] [tls NAME] [validating]"
-_DOMAIN: Final = f"domain NAME never|always|forward {_FORWARDER}"
+_DOMAIN: Final = f"domain NAME never|always|forward {FORWARDER}"
 _VIEW: Final = "view NAME NETWORK..."
-_WITH_VALUE: Final = frozenset({"port", "tls"})
 _LONGEST_INTERFACE_NAME: Final = 15
 _OF_A_VIEWS_NAME: Final = frozenset(f"{string.ascii_letters}{string.digits}-_")
 
@@ -64,32 +51,10 @@ class ViewWords(NamedTuple):
     networks: tuple[IPNetwork, ...]
 
 
-class ListenWords(NamedTuple):
-    """Where to listen; without a port, on that of the directive `port`."""
-
-    address: IPAddress
-    port: int | None
-
-
 def read_forwarder(directive: Directive) -> Forwarder:
     """Read a name server to ask."""
-    directive.count(1, None, f"forwarder {_FORWARDER}")
-    return _read_forwarder(directive.words, f"forwarder {_FORWARDER}")
-
-
-def _read_forwarder(words: Sequence[str], usage: str) -> Forwarder:
-    address = read_address(words[0])
-    options = _read_options(words[1:], {"port", "tls", "validating"}, usage)
-    tls_name = read_host_name(options["tls"]) if "tls" in options else None
-    port = DNS_PORT if tls_name is None else DNS_OVER_TLS_PORT
-    if "port" in options:
-        port = _read_port(options["port"])
-    if "validating" in options and tls_name is None and not address.is_loopback:
-        raise Refused(
-            f"what {address} says of DNSSEC cannot be believed, as anyone on the way to it could change it",
-            "ask it over TLS (tls NAME), ask a validating name server on this host, or remove 'validating'",
-        )
-    return Forwarder(Endpoint(address, port), tls_name, "validating" in options)
+    directive.count(1, None, f"forwarder {FORWARDER}")
+    return totd_endpoints.read_forwarder(directive.words, f"forwarder {FORWARDER}")
 
 
 def read_domain(directive: Directive) -> DomainWords:
@@ -99,7 +64,7 @@ def read_domain(directive: Directive) -> DomainWords:
     what = directive.words[1].lower()
     rest = directive.words[2:]
     if what == "forward" and rest:
-        return DomainWords(labels, _read_forwarder(rest, _DOMAIN))
+        return DomainWords(labels, totd_endpoints.read_forwarder(rest, _DOMAIN))
     if what not in {choice.value for choice in Synthesis} or rest:
         raise Refused(f"'{' '.join(directive.words[1:])}' is not understood here", f"write: {_DOMAIN}")
     return DomainWords(labels, Synthesis(what))
@@ -137,18 +102,6 @@ def read_view(directive: Directive) -> ViewWords:
     if not _OF_A_VIEWS_NAME.issuperset(name):
         raise Refused(f"'{name}' cannot be a view's name", "give one of letters, digits, '-' and '_'")
     return ViewWords(name, tuple(map(read_network, networks)))
-
-
-def read_listen(directive: Directive) -> ListenWords:
-    """Read an address to listen on."""
-    usage = "listen ADDRESS [port NUMBER]"
-    directive.count(1, 3, usage)
-    address = read_address(directive.words[0])
-    options = _read_options(directive.words[1:], {"port"}, usage)
-    port = _read_port(options["port"]) if "port" in options else None
-    if address.is_multicast or (address.version == 6 and address.is_link_local):
-        raise Refused(f"cannot listen on {address}", "give a unicast address that is not link-local")
-    return ListenWords(address, port)
 
 
 def read_interfaces(directive: Directive) -> Interfaces:
@@ -189,35 +142,6 @@ def read_on_aaaa_failure(directive: Directive) -> bool:
     return choice == "synthesize"
 
 
-def read_port(directive: Directive) -> int:
-    """Read a port."""
-    directive.count(1, 1, "port NUMBER")
-    return _read_port(directive.words[0])
-
-
-def read_retry(directive: Directive) -> int:
-    """Read a time in seconds."""
-    directive.count(1, 1, "retry SECONDS")
-    return read_number(directive.words[0], "time in seconds", 0, 86400)
-
-
-def read_pidfile(directive: Directive) -> str:
-    """Read a path."""
-    directive.count(1, 1, "pidfile PATH")
-    return directive.words[0]
-
-
-def read_control_socket(directive: Directive) -> str | None:
-    """Read an absolute path; None: no control socket."""
-    directive.count(1, 1, "control-socket PATH|none")
-    word = directive.words[0]
-    if word.lower() == "none":
-        return None
-    if not word.startswith("/"):
-        raise Refused(f"'{word}' is not an absolute path", f"e.g.: control-socket {DEFAULT_CONTROL_SOCKET}")
-    return word
-
-
 def read_scoped(directive: Directive) -> None:
     """See that totd would take the directive."""
     directive.count(3, 3, "scoped FROM TO LENGTH")
@@ -226,44 +150,6 @@ def read_scoped(directive: Directive) -> None:
     read_number(directive.words[2], "prefix length", 0, 128)
 
 
-def read_address(word: str) -> IPAddress:
-    """Read an IPv4 or IPv6 address."""
-    try:
-        address = ipaddress.ip_address(word)
-    except ValueError:
-        raise Refused(
-            f"'{word}' is not an IPv4 or IPv6 address", "give an address such as 192.0.2.53 or 2001:db8::53"
-        ) from None
-    if isinstance(address, ipaddress.IPv6Address):
-        return read_ipv6(word)
-    return address
-
-
-def read_network(word: str) -> IPNetwork:
-    """Read a network, or an address which stands for itself alone."""
-    if "/" not in word:
-        return ipaddress.ip_network(read_address(word))
-    return read_ipv6_network(word) if ":" in word else read_ipv4_network(word)
-
-
 def _read_ipv4_network(word: str) -> ipaddress.IPv4Network:
     """Read an IPv4 network, or an address which stands for itself alone."""
     return read_ipv4_network(word) if "/" in word else ipaddress.IPv4Network(read_ipv4(word))
-
-
-def _read_port(word: str) -> int:
-    return read_number(word, "port", 1, 65535)
-
-
-def _read_options(words: Sequence[str], known: Collection[str], usage: str) -> dict[str, str]:
-    """Read the `known` ones of ``port NUMBER``, ``tls NAME`` and ``validating``, each once, in any order."""
-    options: dict[str, str] = {}
-    first = 0
-    while first < len(words):
-        option = words[first].lower()
-        end = first + (2 if option in _WITH_VALUE else 1)
-        if option not in known or option in options or end > len(words):
-            raise Refused(f"'{' '.join(words[first:])}' is not understood here", f"write: {usage}")
-        options[option] = words[end - 1]
-        first = end
-    return options

@@ -10,24 +10,17 @@ import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from nat64.dns64 import extended_error
-from nat64.dns64.message import (
-    HEADER_SIZE,
-    UNFRAGMENTED_SIZE,
-    Edns,
-    MalformedMessage,
-    Message,
-    Question,
-    RCode,
-    pack,
-    parse,
-)
+from nat64.dns64 import extended_error, wire
+from nat64.dns64.message import UNFRAGMENTED_SIZE, RCode, wire_name
+from nat64.dns64.random_case import in_random_case
+from nat64.dns64.reply import CaseMismatch, Reply, read_reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nat64.config.dns64_config import Forwarder
     from nat64.dns64.forwarders import Forwarders
+    from nat64.dns64.message import Question
 
 ASK_SECONDS: Final = 1.0
 """How long one forwarder may stay silent before the next is asked too."""
@@ -43,18 +36,18 @@ class Flags:
     dnssec_ok: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Ask:
-    """One message to one forwarder, over UDP or TCP, or over TLS where the forwarder has a `tls_name`."""
+    """One message to one forwarder, over UDP or TCP, or over TLS or HTTPS where the forwarder is encrypted."""
 
     forwarder: Forwarder
     tcp: bool
-    message: Message
-
-    @property
-    def data(self) -> bytes:
-        """The message's bytes."""
-        return pack(self.message)
+    data: bytes
+    """The message."""
+    edns: bool
+    """Whether it has an OPT record."""
+    sent: float
+    """When it was handed out to be sent."""
 
 
 @dataclass(slots=True)
@@ -70,8 +63,9 @@ class Exchange:
     deadline: float
     random_id: Callable[[], int]
     """Returns an ID from 0 to 65535 that nobody can foresee (RFC 5452 section 9.2)."""
+    randomize_case: bool = False
 
-    reply: Message | None = None
+    reply: Reply | None = None
     """The reply, or at the end the best of the failures; ``None`` when nobody answered."""
     done: bool = False
     validation_failed: bool = False
@@ -87,9 +81,12 @@ class Exchange:
     _open: list[Ask] = field(default_factory=list)
     _latest: Ask | None = None
     _latest_sent: float = 0.0
+    _question: bytes = b""
 
     def start(self, now: float) -> None:
         """Ask the first forwarder."""
+        question = self.question
+        self._question = wire_name(question.name) + struct.pack("!HH", question.qtype, question.qclass)
         self._queue = self.forwarders.in_order(now)
         self._ask_next(now)
 
@@ -105,13 +102,22 @@ class Exchange:
         """
         if self.done or ask not in self._open:
             return False
-        reply = _read(data, ask.message)
+        try:
+            # What does not validate may set AD because it heard so from others (RFC 6840 section 5.7).
+            reply = read_reply(
+                *(data, ask.data, self._question),
+                exact=self.randomize_case and not ask.tcp,
+                authentic=ask.forwarder.validating,
+            )
+        except CaseMismatch:
+            # Forged, or of a server that does not keep the case: TCP makes up for it.
+            self._open.remove(ask)
+            self._send(ask.forwarder, now, tcp=True, edns=ask.edns)
+            return True
         if reply is None:
             return False
         self._open.remove(ask)
         self.forwarders.health.answered(ask.forwarder, now)
-        if not ask.forwarder.validating:
-            reply.authentic_data = False  # perhaps just what it heard from others (RFC 6840 section 5.7)
         self._judge(ask, reply, now)
         return True
 
@@ -142,10 +148,10 @@ class Exchange:
             ]
         self._ask_next(now)
 
-    def _judge(self, ask: Ask, reply: Message, now: float) -> None:
+    def _judge(self, ask: Ask, reply: Reply, now: float) -> None:
         if reply.truncated and not ask.tcp:
-            self._send(ask.forwarder, now, tcp=True, edns=ask.message.edns is not None)
-        elif reply.rcode in (RCode.FORMERR, RCode.NOTIMP, RCode.BADVERS) and ask.message.edns is not None:
+            self._send(ask.forwarder, now, tcp=True, edns=ask.edns)
+        elif reply.rcode in (RCode.FORMERR, RCode.NOTIMP, RCode.BADVERS) and ask.edns:
             # A server of before EDNS (RFC 6891 section 6.2.2): ask once more, without.
             self._send(ask.forwarder, now, tcp=ask.tcp, edns=False)
         elif reply.rcode in (RCode.NOERROR, RCode.NXDOMAIN) and not reply.truncated:
@@ -160,7 +166,7 @@ class Exchange:
                 self.reply = reply
             self._pass_over(ask, now)
 
-    def _is_verdict(self, ask: Ask, reply: Message) -> bool:
+    def _is_verdict(self, ask: Ask, reply: Reply) -> bool:
         """Tell whether a failure may mean, or does mean, that the answer is bogus (RFC 4035 section 5.5)."""
         if reply.rcode != RCode.SERVFAIL or self.flags.checking_disabled or self.validation_failed:
             return False
@@ -198,15 +204,16 @@ class Exchange:
         return self.forwarders.health.failed_until(forwarder, now) is None
 
     def _send(self, forwarder: Forwarder, now: float, *, tcp: bool, edns: bool) -> None:
-        message = Message(
-            id=self.random_id(),
-            question=self.question,
-            recursion_desired=self.flags.recursion_desired,
-            authentic_data=forwarder.validating,
-            checking_disabled=self.flags.checking_disabled,
-            edns=Edns(UNFRAGMENTED_SIZE, dnssec_ok=self.flags.dnssec_ok) if edns else None,
-        )
-        ask = Ask(forwarder, tcp or forwarder.is_encrypted, message)
+        question = self._question
+        if self.randomize_case and not forwarder.is_encrypted:
+            question = in_random_case(question[:-4], self.random_id) + question[-4:]
+        flags = self.flags
+        bits = wire.RD if flags.recursion_desired else 0
+        bits |= wire.CD if flags.checking_disabled else 0
+        bits |= wire.AD if forwarder.validating else 0
+        offer = (UNFRAGMENTED_SIZE, flags.dnssec_ok) if edns else None
+        data = wire.write_query(self.random_id(), bits, question, offer)
+        ask = Ask(forwarder, tcp or forwarder.is_encrypted, data, edns, now)
         self._unsent.append(ask)
         self._open.append(ask)
         self._latest, self._latest_sent = ask, now
@@ -217,35 +224,3 @@ class Exchange:
 def _shows_health(ask: Ask) -> bool:
     """Tell whether a failure is the forwarder's; one that stalls over TCP only still answers over UDP."""
     return not ask.tcp or ask.forwarder.is_encrypted
-
-
-def _read(data: bytes, asked: Message) -> Message | None:
-    """Read the reply to what was asked; ``None`` when the bytes are not that (RFC 5452 section 9.1)."""
-    try:
-        reply = _bare_error(data, asked) or parse(data)
-    except MalformedMessage:
-        return None
-    belongs = (
-        reply.is_response
-        and reply.id == asked.id
-        and reply.opcode == asked.opcode
-        and reply.question == asked.question
-    )
-    return reply if belongs else None
-
-
-def _bare_error(data: bytes, asked: Message) -> Message | None:
-    """Read an error that is a header alone, as some servers of before EDNS answer an OPT record."""
-    if len(data) != HEADER_SIZE:
-        return None
-    ident, flags, *counts = struct.unpack("!HHHHHH", data)
-    rcode = flags & 0xF
-    if any(counts) or rcode in (RCode.NOERROR, RCode.NXDOMAIN):
-        return None
-    return Message(
-        id=ident,
-        question=asked.question,
-        is_response=bool(flags & 0x8000),
-        opcode=flags >> 11 & 0xF,
-        rcode=rcode,
-    )

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
 OPTION_CODE: Final = 15
 SYNTHESIZED: Final = (OPTION_CODE, (29).to_bytes(2, "big"))
 """The option that says: this answer was made here (IANA's registry, code 29)."""
+STALE_ANSWER: Final = (OPTION_CODE, (3).to_bytes(2, "big"))
+"""The option that says: this answer has expired, and no newer one could be had (section 4.4)."""
+STALE_NXDOMAIN: Final = (OPTION_CODE, (19).to_bytes(2, "big"))
+"""The same of an NXDOMAIN (section 4.20)."""
 
 MOST: Final = 16
 """Errors in one response. Those of several replies may be more bytes than an OPT record holds."""

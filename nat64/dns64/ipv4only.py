@@ -25,6 +25,7 @@ ADDRESSES: Final = (ipaddress.IPv4Address("192.0.0.170"), ipaddress.IPv4Address(
 TTL: Final = 86400
 """Seconds, as in the zone that IANA serves."""
 
+_ARPA: Final = DNSLabel("arpa.")
 _REVERSE: Final = tuple(DNSLabel(address.reverse_pointer) for address in ADDRESSES)
 # The shape RFC 6303 section 3 gives zones that a resolver serves by itself.
 _NEGATIVE_TTL: Final = 10800
@@ -37,7 +38,7 @@ def is_local(question: Question, prefixes: Sequence[Pref64]) -> bool:
     The DS records of a zone are its parent's (RFC 4035 section 3.1.4.1), where a client that validates learns
     that nothing here is signed.
     """
-    if not prefixes or question.qclass != CLASS_IN:
+    if not prefixes or question.qclass != CLASS_IN or not question.name.matchSuffix(_ARPA):
         return False
     if question.qtype == RRType.DS and question.name in (NAME, *_REVERSE):
         return False

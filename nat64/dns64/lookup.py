@@ -9,6 +9,7 @@ from nat64.dns64 import extended_error
 from nat64.dns64.chain import unfinished_end
 from nat64.dns64.exchange import Ask, Exchange, Flags
 from nat64.dns64.message import Edns, Message, Question
+from nat64.dns64.reply import Reply
 
 if TYPE_CHECKING:
     from dnslib import DNSLabel
@@ -30,7 +31,7 @@ class Lookup:
     flags: Flags
     around: Surroundings
     deadline: float
-    reply: Message | None = None
+    reply: Reply | None = None
     """The reply to the question with the whole chain, or the failure of the last part, or ``None``."""
     done: bool = False
     validation_failed: bool = False
@@ -76,6 +77,7 @@ class Lookup:
             forwarders=self.around.forwarders(question.name),
             deadline=self.deadline,
             random_id=self.around.random_id,
+            randomize_case=self.around.randomize_case,
         )
         self._exchange.start(now)
 
@@ -85,31 +87,35 @@ class Lookup:
             further = self._further(reply) if reply is not None else None
             if reply is None or further is None:
                 self.done = True
-                self.reply = self._whole(reply) if reply is not None else None
+                self.reply = self._whole(reply) if reply is not None and self._parts else reply
                 self.validation_failed = self._exchange.validation_failed
             else:
-                self._parts.append(reply)
+                self._parts.append(reply.message)
                 self._ask_for(replace(self.question, name=further), now)
 
-    def _further(self, reply: Message) -> DNSLabel | None:
+    def _further(self, reply: Reply) -> DNSLabel | None:
         """Return the name to ask for next, if there is one that was not asked for yet."""
-        if not self.flags.recursion_desired or len(self._parts) >= MOST_FURTHER_QUESTIONS:
+        if (
+            reply.plain is not None
+            or not self.flags.recursion_desired
+            or len(self._parts) >= MOST_FURTHER_QUESTIONS
+        ):
             return None
-        name = unfinished_end(reply)
+        name = unfinished_end(reply.message)
         asked = [part.question.name for part in self._parts]
         return None if name in asked else name
 
-    def _whole(self, last: Message) -> Message:
+    def _whole(self, last: Reply) -> Reply:
         """Put the parts together: the chain in the answer section, all else from the last part."""
-        if not self._parts:
-            return last
-        parts = [*self._parts, last]
+        end = last.message
+        parts = [*self._parts, end]
         errors = tuple(error for part in parts for error in extended_error.of(part.edns))
-        return replace(
-            last,
+        whole: Message = replace(
+            end,
             question=self.question,
             authoritative=all(part.authoritative for part in parts),
             authentic_data=all(part.authentic_data for part in parts),
             answers=[record for part in parts for record in part.answers],
-            edns=Edns(0, options=errors) if errors else last.edns,
+            edns=Edns(0, options=errors) if errors else end.edns,
         )
+        return Reply(b"", None, last.authentic, whole)

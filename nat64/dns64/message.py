@@ -292,6 +292,16 @@ def _parse_options(data: bytes) -> tuple[tuple[int, bytes], ...]:
     return tuple(options)
 
 
+def name_of(wire: bytes) -> DNSLabel:
+    """Read a name that stands alone, in wire form and without compression."""
+    labels = []
+    at = 0
+    while length := wire[at]:
+        at += length + 1
+        labels.append(wire[at - length : at])
+    return DNSLabel(labels)
+
+
 def wire_name(name: DNSLabel) -> bytes:
     """Return the name as bytes without compression."""
     return b"".join(bytes((len(label),)) + label for label in name.label) + b"\0"

@@ -1,4 +1,4 @@
-"""One client's query on its way to the answer. No I/O, no clock.
+"""What clients ask on its way to the answer. No I/O, no clock.
 
 The owner calls `start`, sends what `asks_to_send` returns, reports replies and failures, calls `handle_timer`
 when `timer` is due, and is finished when `answer` stands, which it does by the deadline at the latest.
@@ -10,17 +10,20 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from nat64.config.dns64_config import Synthesis
+from nat64.dns64 import answer as answers
 from nat64.dns64 import extended_error, ipv4only, reverse, synthesis
 from nat64.dns64.chain import answers_at_end, chain_end
 from nat64.dns64.exchange import Ask, Flags
 from nat64.dns64.lookup import Lookup
-from nat64.dns64.message import CLASS_IN, Message, Question, RCode, RRType
-from nat64.dns64.response import add_errors, relay, reply_to
+from nat64.dns64.message import CLASS_IN, Edns, Message, Question, RCode, RRType
 
 if TYPE_CHECKING:
     from dnslib import DNSLabel
 
+    from nat64.dns64.answer import Answer, Option
+    from nat64.dns64.reply import Reply
     from nat64.dns64.views import Surroundings
+    from nat64.dns64.wire import ClientQuery
 
 DEADLINE_SECONDS: Final = 4.0
 """A client hears from us by then, before it gives up itself (5 seconds with dig and glibc)."""
@@ -28,14 +31,15 @@ DEADLINE_SECONDS: Final = 4.0
 
 @dataclass(slots=True)
 class Resolution:
-    """A query from a client that is answered with the forwarders' help."""
+    """A question from clients that is answered with the forwarders' help."""
 
-    query: Message
+    query: ClientQuery
+    """What the first of them asked."""
+    question: Question
+    """The same question."""
     around: Surroundings
-    answer: Message | None = None
-    """The response, once there is one."""
-    outcome: str = ""
-    """How the answer came about, as a counter's name: forwarded, synthesized, reverse, failed."""
+    answer: Answer | None = None
+    """The answer, once there is one. Its outcome is forwarded, synthesized, reverse or failed."""
     _main: Lookup | None = None
     _a: Lookup | None = None
     _alias_target: Question | None = None
@@ -43,7 +47,7 @@ class Resolution:
 
     def start(self, now: float) -> None:
         """Begin: an AAAA question is asked together with the A question of the same name."""
-        question = self.query.question
+        question = self.question
         target = self._reverse_target()
         if target is not None:
             self._alias_target = question = Question(target, question.qtype, question.qclass)
@@ -94,11 +98,10 @@ class Resolution:
         return [lookup for lookup in (self._main, self._a) if lookup is not None]
 
     def _look_up(self, question: Question, now: float) -> Lookup:
-        query = self.query
         flags = Flags(
-            recursion_desired=query.recursion_desired,
-            checking_disabled=query.checking_disabled,
-            dnssec_ok=query.dnssec_ok,
+            recursion_desired=self.query.recursion_desired,
+            checking_disabled=self.query.checking_disabled,
+            dnssec_ok=self.query.dnssec_ok,
         )
         lookup = Lookup(question, flags, self.around, deadline=now + DEADLINE_SECONDS)
         lookup.start(now)
@@ -111,27 +114,27 @@ class Resolution:
         section 5.5 item 3).
         """
         query = self.query
-        if query.question.qclass != CLASS_IN or (query.checking_disabled and query.dnssec_ok):
+        if self.question.qclass != CLASS_IN or (query.checking_disabled and query.dnssec_ok):
             return False
-        return not self.around.is_never(query.question.name)
+        return not self.around.is_never(self.question.name)
 
     def _choice(self, reply: Message) -> Synthesis | None:
         """Return what the config says of synthesis for the name asked, or else for where its chain ends."""
         domains = self.around.domains
-        return domains.synthesis(self.query.question.name) or domains.synthesis(chain_end(reply))
+        return domains.synthesis(self.question.name) or domains.synthesis(chain_end(reply))
 
     def _reverse_target(self) -> DNSLabel | None:
         if not self._may_synthesize():
             return None
         around = self.around
-        return reverse.in_addr_arpa(self.query.question.name, around.prefixes, stf=around.view.stf)
+        return reverse.in_addr_arpa(self.question.name, around.prefixes, stf=around.view.stf)
 
     def _beyond_alias(self, question: Question) -> Message | None:
         """Return what follows a reverse name's CNAME when no forwarder need say it.
 
         That is nothing when the CNAME itself was asked for (RFC 1034 section 3.6.2).
         """
-        local = replace(reply_to(self.query), question=question)
+        local = Message(0, question, is_response=True, recursion_available=True)
         if question.qtype in (RRType.CNAME, RRType.ANY):
             return local
         if not self.around.knows(question):
@@ -145,27 +148,50 @@ class Resolution:
         if self.answer is not None or main is None or not main.done:
             return
         if self._alias_target is not None:
-            self._finish_reverse(main.reply)
+            self._finish_reverse(main.reply.message if main.reply is not None else None)
         elif self._a is None:
             self._finish(main.reply, "forwarded")
-        else:
+        elif not self._conclude_plain(main.reply, self._a):
             self._conclude_aaaa(main, self._a)
+
+    def _conclude_plain(self, main: Reply | None, a: Lookup) -> bool:
+        """Answer from plain replies, as `_conclude_aaaa` would; return whether that is done."""
+        aaaa = main.plain if main is not None else None
+        if aaaa is None or self.around.domains.synthesis(self.question.name) is not None:
+            return False
+        if aaaa.addresses:
+            if synthesis.excludes(self.around.view.exclude, aaaa.addresses):
+                return False
+            self._finish(main, "forwarded")
+            return True
+        made = a.reply.plain if a.done and a.reply is not None else None
+        if made is None or not made.addresses:
+            return False
+        embedded = self.around.choice.embed(made.addresses)
+        if not embedded:
+            return False
+        addresses = [embedded[address] for address in made.addresses if address in embedded]
+        ttl = min(made.ttl, aaaa.ttl)
+        self.answer = answers.with_aaaa(
+            self.query.name, addresses, ttl, "synthesized", (extended_error.SYNTHESIZED,)
+        )
+        return True
 
     def _conclude_aaaa(self, main: Lookup, a: Lookup) -> None:
         view = self.around.view
-        aaaa = main.reply
+        aaaa = main.reply.message if main.reply is not None else None
         if aaaa is not None:
             choice = self._choice(aaaa)
             if choice is Synthesis.NEVER:
-                self._finish(aaaa, "forwarded")
+                self._finish(main.reply, "forwarded")
                 return
             excluded = synthesis.EVERY_ADDRESS if choice is Synthesis.ALWAYS else view.exclude
             aaaa = synthesis.without_excluded(aaaa, excluded)
         on_failure = view.synthesize_on_failure and not main.validation_failed
         if not synthesis.wants_synthesis(aaaa, synthesize_on_failure=on_failure):
-            self._finish(aaaa, "forwarded")
+            self._finish_message(aaaa, "forwarded")
         elif a.done:
-            self._synthesize(aaaa, a.reply)
+            self._synthesize(aaaa, a.reply.message if a.reply is not None else None)
 
     def _synthesize(self, aaaa: Message | None, a: Message | None) -> None:
         """Answer from the reply to the A question, empty or failed as it may be (RFC 6147 section 5.1.6)."""
@@ -173,35 +199,46 @@ class Resolution:
             if a is not None:
                 # What is authentic of A records is so of AAAA records only if that was said of them, too.
                 a = replace(a, authentic_data=a.authentic_data and aaaa is not None and aaaa.authentic_data)
-            self._finish(a, "forwarded")
+            self._finish_message(a, "forwarded")
             return
         if self._choice(a) is Synthesis.NEVER:
-            self._finish(aaaa, "forwarded")
+            self._finish_message(aaaa, "forwarded")
             return
         records = synthesis.synthesize(a, self.around.choice, synthesis.longest_ttl(aaaa))
         if not records:
-            self._finish(synthesis.nothing_to_make(aaaa, a), "forwarded")
+            self._finish_message(synthesis.nothing_to_make(aaaa, a), "forwarded")
             return
         made = replace(a, answers=records, authoritative=False, authentic_data=False)
-        self._finish(made, "synthesized")
-        if self.answer is not None:
-            of_aaaa = extended_error.of(aaaa.edns) if aaaa is not None else ()
-            add_errors(self.answer, (*of_aaaa, extended_error.SYNTHESIZED))
+        of_aaaa = extended_error.of(aaaa.edns) if aaaa is not None else ()
+        self._finish_message(made, "synthesized", (*of_aaaa, extended_error.SYNTHESIZED))
 
     def _finish_reverse(self, reply: Message | None) -> None:
         target = self._alias_target
         if reply is None or target is None:
-            self._finish(reply, "reverse")
+            self._finish_message(reply, "reverse")
             return
-        led = [reverse.alias(self.query.question.name, target.name), *reply.answers]
-        self._finish(replace(reply, answers=led, authoritative=False, authentic_data=False), "reverse")
-        if self.answer is not None:
-            add_errors(self.answer, (extended_error.SYNTHESIZED,))
+        led = [reverse.alias(self.question.name, target.name), *reply.answers]
+        made = replace(reply, answers=led, authoritative=False, authentic_data=False)
+        self._finish_message(made, "reverse", (extended_error.SYNTHESIZED,))
 
-    def _finish(self, reply: Message | None, outcome: str) -> None:
-        if reply is None:
-            self.answer = reply_to(self.query, RCode.SERVFAIL)
-            self.outcome = "failed"
+    def _finish(self, reply: Reply | None, outcome: str) -> None:
+        """Answer with a forwarder's reply as it is."""
+        if reply is not None and reply.plain is not None:
+            self.answer = answers.of_plain(reply, reply.plain, outcome)
         else:
-            self.answer = relay(self.query, reply)
-            self.outcome = outcome
+            self._finish_message(reply.message if reply is not None else None, outcome)
+
+    def _finish_message(self, reply: Message | None, outcome: str, errors: tuple[Option, ...] = ()) -> None:
+        """Answer with what a reply was made into, and `errors` beside its own."""
+        if reply is None:
+            self.answer = answers.empty(self.query, RCode.SERVFAIL, "failed")
+            return
+        said = tuple(dict.fromkeys((*extended_error.of(reply.edns), *errors)))
+        made = replace(
+            reply,
+            question=self.question,
+            is_response=True,
+            recursion_available=True,
+            edns=Edns(0, options=said),
+        )
+        self.answer = answers.of_message(made, outcome)

@@ -52,7 +52,7 @@ class Server:
         self._networks_of = networks_of
         self._upstream = Upstream()
         self._tasks = Tasks()
-        self._tcp = TcpListeners(self.service, self._upstream)
+        self._tcp = TcpListeners(self.service, self._begin)
         self._open: dict[Binding, tuple[UdpListener, asyncio.Server]] = {}
         self._changing_sockets = asyncio.Lock()
 
@@ -107,6 +107,11 @@ class Server:
         for binding in list(self._open):
             self._close(binding)
 
+    def _begin(self) -> None:
+        """Pursue what clients have asked."""
+        for flight in self.service.flights_to_begin():
+            self._upstream.begin(flight)
+
     @property
     def listening(self) -> list[str]:
         """Where the server listens, as text."""
@@ -114,7 +119,7 @@ class Server:
 
     async def _serve(self, pairs: Mapping[Binding, ListeningPair]) -> None:
         for binding, pair in pairs.items():
-            udp = UdpListener(pair.udp, self.service, self._upstream, self._tasks)
+            udp = UdpListener(pair.udp, self.service, self._begin, asked_for=binding.address.is_unspecified)
             self._open[binding] = (udp, await self._tcp.serve(pair.tcp))
             log.info("listening", extra={"at": str(binding)})
 

@@ -1,74 +1,127 @@
-"""The DNS64 service as a whole: judges what comes from clients, counts what becomes of it. No I/O, no clock."""
+"""The DNS64 service as a whole: judges what comes from clients, keeps answers, counts what becomes of it.
+
+No I/O, no clock.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
+import ipaddress
+import struct
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
-from nat64.dns64 import ipv4only
+from dnslib import DNSLabel
+
+from nat64.dns64 import answer as answers
+from nat64.dns64 import ipv4only, wire
 from nat64.dns64.access import AllowQuery, client_address
+from nat64.dns64.cache import FAILURE_RECHECK, Cache
+from nat64.dns64.clients import MOST_REMEMBERED, Client
+from nat64.dns64.extended_error import STALE_ANSWER, STALE_NXDOMAIN
+from nat64.dns64.flight import Flight, Waiter
 from nat64.dns64.forwarders import Health
-from nat64.dns64.message import MalformedMessage, Message, RCode, RRType, parse
+from nat64.dns64.header_error import error_for
+from nat64.dns64.message import MalformedMessage, Message, Question, RCode, RRType, name_of, parse, wire_name
+from nat64.dns64.ready_answers import ID_SIZE, ReadyAnswer, ReadyAnswers
 from nat64.dns64.resolution import Resolution
-from nat64.dns64.response import encode, error_for, reply_to
+from nat64.dns64.statistics import Histogram, Statistics
+from nat64.dns64.transport import Transport
 from nat64.dns64.views import Views, forwarders_of
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable, Iterable
 
     from nat64.config.dns64_config import Dns64Config, Forwarder, IPNetwork
-    from nat64.dns64.message import Question
-    from nat64.dns64.views import Surroundings
+    from nat64.dns64.answer import Answer, Carrier
+    from nat64.dns64.cache import Kept
+    from nat64.dns64.wire import ClientQuery
 
-MOST_OUTSTANDING: Final = 1000
-"""Resolutions under way at most; a query beyond gets SERVFAIL at once."""
-MOST_OF_A_QUESTION: Final = 50
-"""How many of them may ask the same. Forwarders that lead back to us would have us ask ourselves for ever, and
-each further question under way helps a forger (RFC 5452 section 5)."""
+MOST_FLIGHTS: Final = 4096
+"""Questions under way at most."""
+MOST_FLIGHTS_OF_A_CLIENT: Final = MOST_FLIGHTS // 4
+MOST_WAITING: Final = 4 * MOST_FLIGHTS
+"""Queries that wait for them at most; one beyond gets SERVFAIL at once."""
+JOSTLED_AFTER: Final = 0.2
+"""Seconds after which the oldest question makes room when there are too many, so that slow ones do not stop the rest."""
+
+AT_ONCE: Final = "at_once"
+"""The latencies of what was answered without a question to a forwarder, by this name."""
+
+_REFUSED_TYPES: Final = frozenset((RRType.AXFR, RRType.IXFR, RRType.OPT))
+_QUERIES: Final = {each: f"queries_{each.value}" for each in Transport}
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A client's query that needs the forwarders."""
-
-    message: Message
-    tcp: bool
-    resolution: Resolution
+def _none_ready(_query: bytes) -> None:
+    return None
 
 
-@dataclass(slots=True)
+class Later:
+    """What `Service.message_received` returns when the response is delivered later."""
+
+
+LATER: Final = Later()
+
+
 class Service:
-    """Decides what each message from a client gets: bytes, silence or a `Query` to resolve."""
+    """Decides what each message from a client gets: bytes, silence, or what comes of a `Flight`."""
 
-    random_id: Callable[[], int]
-    counters: Counter[str] = field(default_factory=Counter)
-    outstanding: int = 0
-    health: Health = field(default_factory=Health)
-    """How the forwarders are."""
-    _outstanding_of: Counter[Question] = field(default_factory=Counter)
-    _config: Dns64Config = field(init=False)
-    _views: Views = field(init=False)
-    _access: AllowQuery = field(default_factory=lambda: AllowQuery(()))
+    def __init__(self, random_id: Callable[[], int]) -> None:
+        self.statistics = Statistics()
+        self.health = Health()
+        """How the forwarders are."""
+        self.waiting = 0
+        """Queries that wait for their answers."""
+        self.cache = Cache(0)
+        self._random_id = random_id
+        self._flights: OrderedDict[bytes, Flight] = OrderedDict()
+        self._to_begin: list[Flight] = []
+        self._clients: dict[bytes, Client] = {}
+        self.known_client = self._clients.get
+        """Return the client of a packed address, if `client` was asked for it and nothing has changed since."""
+        self._access = AllowQuery(())
+        self._config: Dns64Config
+        self._views: Views
+        self._ready: list[ReadyAnswers]
 
-    def configure(self, config: Dns64Config) -> None:
-        """Serve by `config` from here on; who is answered `allow` says.
+    def configure(self, config: Dns64Config, *, workers: int = 1) -> None:
+        """Serve by `config` from here on, as one of so many workers; who is answered `allow` says.
 
-        Queries under way end by the config they began with; what is known of the forwarders is kept.
+        Queries under way end by the config they began with; what is known of the forwarders is kept, and so are
+        answers that the new config would give, too.
         """
+        before = getattr(self, "_config", None)
         self._config = config
         self.health.retry = config.retry
         self.health.forget_all_but(self.forwarders)
-        self._views = Views(config, self.health, self.random_id)
+        self._views = Views(config, self.health, self._random_id)
+        if before is None or (before.default, before.views) != (config.default, config.views):
+            self.cache.flush()
+            self._flights.clear()  # they land all the same, for those who wait now
+        half = config.cache.size // workers // 2
+        self.cache.resize(half, config.cache.serve_stale)
+        self._ready = [ReadyAnswers(half // len(self._views.all)) for _ in self._views.all]
+        self._clients.clear()
 
     def allow(self, networks: Iterable[IPNetwork]) -> None:
         """Answer the hosts in `networks`, and loopback, from here on."""
         self._access = AllowQuery(networks)
+        self._clients.clear()
 
     @property
     def config(self) -> Dns64Config:
         """The config in force."""
         return self._config
+
+    @property
+    def counters(self) -> Counter[str]:
+        """What was counted."""
+        return self.statistics.counters
+
+    @property
+    def outstanding(self) -> int:
+        """Questions under way."""
+        return len(self._flights)
 
     @property
     def forwarders(self) -> tuple[Forwarder, ...]:
@@ -80,77 +133,246 @@ class Service:
         """The networks that are answered."""
         return self._access.networks
 
-    def message_received(self, data: bytes, host: str, *, tcp: bool, now: float) -> bytes | Query | None:
-        """Judge a message from `host`: the response at once, ``None`` for silence, or a `Query` to resolve.
+    def client(self, address: bytes) -> Client:
+        """Return the client of a packed address."""
+        known = self._clients.get(address)
+        if known is None:
+            if len(self._clients) >= MOST_REMEMBERED:
+                self._clients.clear()
+            host = ipaddress.ip_address(address)
+            around = self._views.of(host)
+            ready = self._ready[around.number]
+            allowed = self._access.allows(host)
+            known = Client(host, allowed, around, ready, ready.find if allowed else _none_ready)
+            self._clients[address] = known
+        return known
 
-        A `Query` is begun; hand it back to `finish` when its resolution has an answer.
+    def answered_at_once(self, ready: int, all_of_them: int, seconds: float) -> None:
+        """Count queries of a batch that was answered in so many seconds; those that `ready` answers were for are new."""
+        counters = self.statistics.counters
+        counters[_QUERIES[Transport.UDP]] += ready
+        counters["cached"] += ready
+        if all_of_them:
+            self.statistics.latencies.setdefault(AT_ONCE, Histogram()).note(seconds, all_of_them)
+
+    def flush(self, name: str | None = None) -> int:
+        """Forget the answers that are kept for a name and all below it, or all; return how many went."""
+        for table in self._ready:
+            table.clear()
+        return self.cache.flush(None if name is None else wire_name(DNSLabel(name)))
+
+    def flights_to_begin(self) -> list[Flight]:
+        """Return what is to be pursued from here on, each once."""
+        flights, self._to_begin = self._to_begin, []
+        return flights
+
+    def message_received(
+        self,
+        data: bytes,
+        host: str,
+        *,
+        transport: Transport,
+        now: float,
+        deliver: Callable[[bytes], None],
+    ) -> bytes | Later | None:
+        """Judge a message from `host`: the response at once, ``None`` for silence, or `LATER`.
+
+        Then `deliver` is called once with the response, if what `flights_to_begin` returns is pursued.
         """
-        self.counters["queries_tcp" if tcp else "queries_udp"] += 1
-        client = client_address(host)
-        if not self._access.allows(client):
-            return self._refuse(data)
-        around = self._views.of(client)
+        client = self.client(client_address(host).packed)
+        return self.received(data, client, transport=transport, now=now, deliver=deliver)
+
+    def received(
+        self,
+        data: bytes,
+        client: Client,
+        *,
+        transport: Transport,
+        now: float,
+        deliver: Callable[[bytes], None],
+    ) -> bytes | Later | None:
+        """Judge a message as `message_received` does."""
+        self.counters[_QUERIES[transport]] += 1
+        query = wire.read_query(data)
+        if query is None:
+            unusual = self._read_unusual(data, allowed=client.allowed)
+            if not isinstance(unusual, wire.ClientQuery):
+                return unusual
+            query = unusual
+        refused = self._refusal(query, client)
+        if refused is not None:
+            return bytes(answers.response(refused, query, _carrier(transport)))
+        waiter = Waiter(query, client, transport, now, deliver)
+        key = client.around.key + query.key
+        kept = self.cache.get(key, now)
+        if kept is not None and kept.is_fresh(now):
+            if self._config.cache.prefetch and now >= kept.due:
+                self._prefetch(key, waiter, now)
+            return self._respond_kept(data, waiter, kept, now)
+        return self._join(key, waiter, kept, now)
+
+    def _read_unusual(self, data: bytes, *, allowed: bool) -> ClientQuery | bytes | None:
+        """Read what is no plain query: one all the same, or the error that it gets, or ``None`` for silence."""
         error = error_for(data)
         if error is None:
-            self.counters["ignored"] += 1
+            self.counters["ignored" if allowed else "refused"] += 1
             return None
-        if error[3] & 0xF == RCode.NOTIMP:
-            self.counters["not_implemented"] += 1
-            return error
-        try:
-            query = parse(data)
-        except MalformedMessage:
-            self.counters["malformed"] += 1
-            return error
-        reply = self._local(query, around)
-        if reply is not None:
-            return encode(query, reply, tcp=tcp)
-        resolution = Resolution(query, around)
-        resolution.start(now)
-        self.outstanding += 1
-        self._outstanding_of[query.question] += 1
-        return Query(query, tcp, resolution)
-
-    def finish(self, query: Query) -> bytes:
-        """Return the response to a query whose resolution has its answer."""
-        question = query.message.question
-        self.outstanding -= 1
-        self._outstanding_of[question] -= 1
-        if not self._outstanding_of[question]:
-            del self._outstanding_of[question]
-        resolution = query.resolution
-        answer = resolution.answer
-        if answer is None:
-            answer = reply_to(query.message, RCode.SERVFAIL)
-        self.counters[resolution.outcome or "failed"] += 1
-        return encode(query.message, answer, tcp=query.tcp)
-
-    def _refuse(self, data: bytes) -> bytes | None:
-        self.counters["refused"] += 1
-        error = error_for(data)
-        if error is None or error[3] & 0xF == RCode.NOTIMP:
+        if error[3] & wire.RCODE == RCode.NOTIMP:
+            self.counters["not_implemented" if allowed else "refused"] += 1
             return error  # what stands where a query has its question is not read
         try:
-            query = parse(data)
+            message = parse(data)
         except MalformedMessage:
+            self.counters["malformed" if allowed else "refused"] += 1
             return error
-        return encode(query, reply_to(query, RCode.REFUSED), tcp=False)
+        (flags,) = struct.unpack_from("!H", data, 2)
+        return wire.of_message(message, flags, wire_name(message.question.name))
 
-    def _local(self, query: Message, around: Surroundings) -> Message | None:
-        """Return the answer to a query that no forwarder is needed for."""
-        question = query.question
-        if query.edns is not None and query.edns.version != 0:
-            self.counters["bad_edns_version"] += 1
-            return reply_to(query, RCode.BADVERS)
-        if question.qtype in (RRType.AXFR, RRType.IXFR, RRType.OPT):
+    def _refusal(self, query: ClientQuery, client: Client) -> Answer | None:
+        """Return the answer to a query that is not looked into any further."""
+        if not client.allowed:
             self.counters["refused"] += 1
-            return reply_to(query, RCode.REFUSED)
-        if around.knows(question):
-            self.counters["ipv4only"] += 1
-            reply = reply_to(query)
-            ipv4only.answer(question, around.prefixes, reply)
-            return reply
-        if self.outstanding >= MOST_OUTSTANDING or self._outstanding_of[question] >= MOST_OF_A_QUESTION:
-            self.counters["overload"] += 1
-            return reply_to(query, RCode.SERVFAIL)
+            return answers.empty(query, RCode.REFUSED, "refused")
+        if query.version:
+            self.counters["bad_edns_version"] += 1
+            return answers.empty(query, RCode.BADVERS, "bad_edns_version")
+        if query.qtype in _REFUSED_TYPES:
+            self.counters["refused"] += 1
+            return answers.empty(query, RCode.REFUSED, "refused")
         return None
+
+    def _respond_kept(self, data: bytes, waiter: Waiter, kept: Kept, now: float) -> bytes:
+        """Return the response that a fresh answer makes, and have it ready for the same bytes."""
+        self.counters["cached"] += 1
+        response = self._response(waiter, kept.answer, kept.age(now))
+        if waiter.transport is Transport.UDP and not waiter.query.options and not wire.is_truncated(response):
+            second = int(now)
+            until = int(kept.due if self._config.cache.prefetch else kept.until)
+            if until > second:
+                ready = ReadyAnswer(bytearray(response), kept.answer.ttls, second, until)
+                waiter.client.ready.put(data[ID_SIZE:], ready)
+        return response
+
+    def _join(self, key: bytes, waiter: Waiter, stale: Kept | None, now: float) -> bytes | Later:
+        """Wait for the answer to a question that is under way, or set out for it."""
+        if stale is not None and now < stale.recheck:
+            return self._respond_stale(waiter, stale)
+        flight = self._flights.get(key)
+        if flight is not None:
+            if flight.stale is not None and now >= flight.stale_at:
+                return self._respond_stale(waiter, flight.stale)
+            self.counters["joined"] += 1
+            return self._wait(flight, waiter)
+        question = Question(name_of(waiter.query.name), waiter.query.qtype, waiter.query.qclass)
+        answer = self._local(question, waiter.client)
+        if answer is not None:
+            self.cache.put(key, answer, now)
+        else:
+            flight = self._set_out(key, waiter, question, stale, now)
+            answer = flight.resolution.answer if flight is not None else None
+        if answer is not None:  # nobody has to be asked for it
+            self.counters[answer.outcome] += 1
+            return self._response(waiter, answer)
+        return self._wait(flight, waiter)
+
+    def _wait(self, flight: Flight | None, waiter: Waiter) -> bytes | Later:
+        """Wait for a flight, if there is one and there is room."""
+        if flight is not None and self.waiting < MOST_WAITING:
+            self.waiting += 1
+            flight.waiters.append(waiter)
+            return LATER
+        self.counters["overload"] += 1
+        return self._response(waiter, answers.empty(waiter.query, RCode.SERVFAIL, "overload"))
+
+    def _local(self, question: Question, client: Client) -> Answer | None:
+        """Return the answer to a question that no forwarder is needed for."""
+        around = client.around
+        if not around.knows(question):
+            return None
+        reply = Message(0, question, is_response=True, recursion_available=True)
+        ipv4only.answer(question, around.prefixes, reply)
+        return answers.of_message(reply, "ipv4only")
+
+    def _prefetch(self, key: bytes, waiter: Waiter, now: float) -> None:
+        """Ask anew for what is about to expire."""
+        if key not in self._flights:
+            query = waiter.query
+            question = Question(name_of(query.name), query.qtype, query.qclass)
+            if waiter.client.around.knows(question):
+                return
+            if self._set_out(key, waiter, question, None, now) is not None:
+                self.counters["prefetched"] += 1
+
+    def _set_out(
+        self, key: bytes, waiter: Waiter, question: Question, stale: Kept | None, now: float
+    ) -> Flight | None:
+        """Begin a flight, if there is room for one."""
+        client = waiter.client
+        if client.flights >= MOST_FLIGHTS_OF_A_CLIENT or not self._make_room(now):
+            return None
+        resolution = Resolution(waiter.query, question, client.around)
+        flight = Flight(key, resolution, client, now, self._landed, self._stale_due, stale)
+        client.flights += 1
+        self._flights[key] = flight
+        flight.start(now)
+        if not flight.done:
+            self._to_begin.append(flight)
+        return flight
+
+    def _make_room(self, now: float) -> bool:
+        """Have the oldest flight make room for another one where there are too many."""
+        if len(self._flights) < MOST_FLIGHTS:
+            return True
+        oldest = next(iter(self._flights.values()))
+        if now - oldest.started < JOSTLED_AFTER:
+            return False
+        self.counters["jostled"] += 1
+        oldest.give_up(now)
+        return True
+
+    def _landed(self, flight: Flight, now: float) -> None:
+        """Respond to all who wait for a flight's answer, and keep that."""
+        if self._flights.get(flight.key) is flight:
+            del self._flights[flight.key]
+            current = True
+        else:
+            current = False  # the config has changed since
+        flight.client.flights -= 1
+        answer = flight.resolution.answer
+        waiters, flight.waiters = flight.waiters, []
+        self.waiting -= len(waiters)
+        failed = answer is None or answer.rcode not in (RCode.NOERROR, RCode.NXDOMAIN)
+        stale = flight.stale
+        if failed and stale is not None:
+            stale.recheck = now + FAILURE_RECHECK
+            for waiter in waiters:
+                waiter.deliver(self._respond_stale(waiter, stale))
+            return
+        if answer is not None and current and not (failed and self.cache.get(flight.key, now) is not None):
+            self.cache.put(flight.key, answer, now)
+        for waiter in waiters:
+            said = answer if answer is not None else answers.empty(waiter.query, RCode.SERVFAIL, "failed")
+            self.statistics.answered(said.outcome, now - waiter.since)
+            waiter.deliver(self._response(waiter, said))
+
+    def _stale_due(self, flight: Flight) -> None:
+        """Give those who have waited for long a stale answer; the question stays under way."""
+        stale = flight.stale
+        if stale is None:
+            return
+        waiters, flight.waiters = flight.waiters, []
+        self.waiting -= len(waiters)
+        for waiter in waiters:
+            waiter.deliver(self._respond_stale(waiter, stale))
+
+    def _respond_stale(self, waiter: Waiter, stale: Kept) -> bytes:
+        self.counters["stale"] += 1
+        error = STALE_NXDOMAIN if stale.answer.rcode == RCode.NXDOMAIN else STALE_ANSWER
+        return bytes(answers.response(stale.answer, waiter.query, _carrier(waiter.transport), stale=error))
+
+    def _response(self, waiter: Waiter, answer: Answer, age: int = 0) -> bytes:
+        return bytes(answers.response(answer, waiter.query, _carrier(waiter.transport), age))
+
+
+def _carrier(transport: Transport) -> Carrier:
+    return answers.STREAM if transport.is_stream else answers.DATAGRAM

@@ -28,6 +28,11 @@ EVERY_ADDRESS: Final = (ipaddress.IPv6Network("::/0"),)
 """An exclusion set that leaves no AAAA record."""
 
 
+def excludes(networks: Sequence[ipaddress.IPv6Network], addresses: Sequence[bytes]) -> bool:
+    """Tell whether any of the addresses, in 16 bytes each, is in one of the networks."""
+    return any(ipaddress.IPv6Address(address) in network for address in addresses for network in networks)
+
+
 def without_excluded(reply: Message, excluded: Sequence[ipaddress.IPv6Network]) -> Message:
     """Return the reply without the AAAA records in `excluded` networks (RFC 6147 section 5.1.4).
 

@@ -7,12 +7,14 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+from nat64.dns64.service import Later
+from nat64.dns64.transport import Transport
+
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
-    from nat64.dns64.service import Query, Service
-    from nat64.dns64.upstream import Upstream
+    from nat64.dns64.service import Service
 
 log = logging.getLogger(__name__)
 
@@ -47,24 +49,12 @@ class Tasks:
             task.cancel()
 
 
-async def respond(service: Service, upstream: Upstream, query: Query) -> bytes:
-    """Resolve a query and return the response to it, SERVFAIL after a fault of our own."""
-    response = b""
-    try:
-        await upstream.pursue(query.resolution)
-    except Exception:
-        log.exception("a query failed by a fault of ours")
-    finally:
-        response = service.finish(query)
-    return response
-
-
 class TcpListeners:
     """Serves the TCP sockets: bounded connections, pipelined queries (RFC 7766)."""
 
-    def __init__(self, service: Service, upstream: Upstream) -> None:
+    def __init__(self, service: Service, begin: Callable[[], None]) -> None:
         self._service = service
-        self._upstream = upstream
+        self._begin = begin
         self._connections: Counter[str] = Counter()
 
     async def serve(self, listening: socket.socket) -> asyncio.Server:
@@ -81,7 +71,7 @@ class TcpListeners:
             writer.transport.abort()
             return
         self._connections[host] += 1
-        connection = _TcpConnection(reader, writer, host, self._service, self._upstream)
+        connection = _TcpConnection(reader, writer, host, self._service, self._begin)
         try:
             await connection.run()
             await connection.close()
@@ -103,13 +93,13 @@ class _TcpConnection:
         writer: asyncio.StreamWriter,
         host: str,
         service: Service,
-        upstream: Upstream,
+        begin: Callable[[], None],
     ) -> None:
         self._reader = reader
         self._writer = writer
         self._host = host
         self._service = service
-        self._upstream = upstream
+        self._begin = begin
         self._tasks = Tasks()
         self._free = asyncio.Semaphore(MOST_PIPELINED)
         self._writing = asyncio.Lock()
@@ -127,24 +117,28 @@ class _TcpConnection:
                 # It may only have closed its own direction, and still waits for answers.
                 await self._tasks.finish()
                 return
-            result = self._service.message_received(data, self._host, tcp=True, now=loop.time())
-            if isinstance(result, bytes):
-                await self._write(result)
-                self._free.release()
+            later: asyncio.Future[bytes] = loop.create_future()
+            result = self._service.message_received(
+                data, self._host, transport=Transport.TCP, now=loop.time(), deliver=later.set_result
+            )
+            self._begin()
+            if isinstance(result, Later):
+                self._tasks.start(self._resolve(later))
             elif result is None:
                 await self._tasks.finish()
                 return
             else:
-                self._tasks.start(self._resolve(result))
+                await self._write(result)
+                self._free.release()
 
     async def _read(self) -> bytes:
         async with asyncio.timeout(IDLE_SECONDS):
             size = int.from_bytes(await self._reader.readexactly(2), "big")
             return await self._reader.readexactly(size)
 
-    async def _resolve(self, query: Query) -> None:
+    async def _resolve(self, later: asyncio.Future[bytes]) -> None:
         try:
-            await self._write(await respond(self._service, self._upstream, query))
+            await self._write(await later)
         except (OSError, TimeoutError):
             self._writer.transport.abort()
         finally:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from nat64.config.dns64_config import Dns64Config
     from nat64.dns64.exchange import Ask
-    from nat64.dns64.resolution import Resolution
+    from nat64.dns64.flight import Flight
 
 _LONGEST_DATAGRAM: Final = 65535
 _MOST_FORGERIES: Final = 100
@@ -33,6 +33,7 @@ class Upstream:
 
     def __init__(self) -> None:
         self._tls = TlsForwarders()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def prepare(self, config: Dns64Config) -> None:
         """Read what the forwarders of `config` need, while all files can be reached."""
@@ -43,17 +44,23 @@ class Upstream:
         """Close the connections that were kept."""
         self._tls.close()
 
-    async def pursue(self, resolution: Resolution) -> None:
+    def begin(self, pursuit: Flight) -> None:
+        """Pursue what clients ask until it is done."""
+        task = asyncio.get_running_loop().create_task(self.pursue(pursuit))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def pursue(self, resolution: Flight) -> None:
         """Lead a started resolution to its answer."""
         loop = asyncio.get_running_loop()
         news = asyncio.Event()
         channels: list[_UdpChannel | _StreamChannel] = []
         try:
-            while resolution.answer is None:
+            while not resolution.done:
                 channels.extend(
                     self._open_channel(ask, resolution, news) for ask in resolution.asks_to_send()
                 )
-                if resolution.answer is not None:
+                if resolution.done:
                     return
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout_at(resolution.timer):
@@ -65,7 +72,7 @@ class Upstream:
                 channel.close()
 
     def _open_channel(
-        self, ask: Ask, resolution: Resolution, news: asyncio.Event
+        self, ask: Ask, resolution: Flight, news: asyncio.Event
     ) -> _UdpChannel | _StreamChannel:
         if ask.forwarder.is_encrypted:
             return _StreamChannel(ask, resolution, news, partial(self._tls.ask, ask.forwarder, ask.data))
@@ -77,7 +84,7 @@ class Upstream:
 class _UdpChannel:
     """One question over UDP."""
 
-    def __init__(self, ask: Ask, resolution: Resolution, news: asyncio.Event) -> None:
+    def __init__(self, ask: Ask, resolution: Flight, news: asyncio.Event) -> None:
         self._ask = ask
         self._resolution = resolution
         self._news = news
@@ -132,7 +139,7 @@ class _StreamChannel:
     def __init__(
         self,
         ask: Ask,
-        resolution: Resolution,
+        resolution: Flight,
         news: asyncio.Event,
         conversation: Callable[[], Awaitable[bytes]],
     ) -> None:

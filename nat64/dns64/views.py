@@ -24,8 +24,21 @@ if TYPE_CHECKING:
 class Surroundings:
     """What all resolutions for the clients of one view share."""
 
-    def __init__(self, view: View, health: Health, random_id: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        view: View,
+        health: Health,
+        random_id: Callable[[], int],
+        number: int = 0,
+        *,
+        randomize_case: bool = False,
+    ) -> None:
         self.view = view
+        self.number = number
+        """Tells the views of a config apart."""
+        self.key = number.to_bytes(2, "big")
+        """The same, in a key of the cache."""
+        self.randomize_case = randomize_case
         self.random_id = random_id
         """Returns an ID from 0 to 65535 that nobody can foresee."""
         self.prefixes: tuple[Pref64, ...] = tuple(each.prefix for each in view.prefixes)
@@ -51,11 +64,13 @@ class Views:
     """The views of a config. The health of the forwarders is one for all of them."""
 
     def __init__(self, config: Dns64Config, health: Health, random_id: Callable[[], int]) -> None:
-        self._default = Surroundings(config.default, health, random_id)
+        self.all = [
+            Surroundings(view, health, random_id, number, randomize_case=config.randomize_case)
+            for number, view in enumerate((config.default, *config.views))
+        ]
+        self._default, *others = self.all
         self._others = LongestMatch(
-            (network, around)
-            for around in (Surroundings(view, health, random_id) for view in config.views)
-            for network in around.view.networks
+            (network, around) for around in others for network in around.view.networks
         )
 
     def of(self, client: IPAddress) -> Surroundings:

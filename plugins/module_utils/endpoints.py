@@ -14,6 +14,7 @@ from typing import Any
 
 DNS_PORT = 53
 DNS_OVER_TLS_PORT = 853
+DNS_OVER_HTTPS_PORT = 443
 
 
 @dataclass(frozen=True)

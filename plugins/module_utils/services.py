@@ -55,15 +55,26 @@ def reloaded_at(service: str) -> float | None:
     return None if started is None else max(started, _modified(RUN / service / "reloaded"))
 
 
+def program_since(service: str) -> float | None:
+    """Return since when the service runs its program: its start, or an upgrade in place; None if it does not run.
+
+    Whoever upgrades a service in place makes ``/run/NAME/upgraded`` anew.
+    """
+    started = started_at(service)
+    return None if started is None else max(started, _modified(RUN / service / "upgraded"))
+
+
 def left_over(applied: list[dict[str, Any]]) -> list[str]:
     """Name the handlers' topics whose files are newer than what their running service has taken from them.
 
     A run that failed or was cut short wrote those files and did not come to its handlers. Of each entry: ``topic``,
-    ``service``, ``files``, and ``since``: ``start`` for what is read only then, ``reload`` for what a reload reads too.
+    ``service``, ``files``, and ``since``: ``start`` for what is read only then, ``reload`` for what a reload reads too,
+    ``program`` for what an upgrade in place takes up.
     """
+    since = {"start": started_at, "reload": reloaded_at, "program": program_since}
     found: list[str] = []
     for entry in applied:
-        taken = {"start": started_at, "reload": reloaded_at}[entry["since"]](entry["service"])
+        taken = since[entry["since"]](entry["service"])
         written = max((_modified(Path(file)) for file in entry["files"] if file), default=0.0)
         if taken is not None and written > taken:
             found.append(entry["topic"])

@@ -26,6 +26,10 @@ options:
     description: As above.
     type: raw
     required: true
+  listen_tls:
+    description: As above.
+    type: raw
+    required: true
   port:
     description: As above.
     type: raw
@@ -42,7 +46,23 @@ options:
     description: As above.
     type: raw
     required: true
+  exclude:
+    description: As above.
+    type: raw
+    required: true
+  mapped:
+    description: As above.
+    type: raw
+    required: true
+  unmapped:
+    description: As above.
+    type: raw
+    required: true
   views:
+    description: As above.
+    type: raw
+    required: true
+  query_log:
     description: As above.
     type: raw
     required: true
@@ -64,11 +84,16 @@ EXAMPLES = r"""
     interfaces: [lan0]
     allow_query: []
     listen: []
+    listen_tls: []
     port: 53
     prefixes: ["64:ff9b::/96"]
     forwarders: [{address: 127.0.0.1, port: 65053}]
     domains: []
+    exclude: []
+    mapped: []
+    unmapped: []
     views: []
+    query_log: ""
     extra_directives: []
   register: host
 """
@@ -92,7 +117,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.nat64.gateway.plugins.module_utils.dns64_files import (
+    file_findings,
+    read_query_log,
+    read_tls_files,
+)
 from ansible_collections.nat64.gateway.plugins.module_utils.endpoints import (
+    DNS_OVER_HTTPS_PORT,
     DNS_OVER_TLS_PORT,
     DNS_PORT,
     Endpoint,
@@ -111,21 +142,44 @@ KEYWORDS_OF_VARIABLES = {
     "interfaces": "dns64_interfaces",
     "allow-query": "dns64_allow_query",
     "listen": "dns64_listen",
+    "listen-tls": "dns64_listen_tls",
     "port": "dns64_port",
     "prefix": "dns64_prefixes",
     "forwarder": "dns64_forwarders",
     "domain": "dns64_domains",
+    "exclude": "dns64_exclude",
+    "mapped": "dns64_mapped",
+    "unmapped": "dns64_unmapped",
+    "on-aaaa-failure": "dns64_on_aaaa_failure",
+    "stf": "dns64_stf",
     "view": "dns64_views",
+    "workers": "dns64_workers",
+    "cache-size": "dns64_cache_size",
+    "prefetch": "dns64_prefetch",
+    "serve-stale": "dns64_serve_stale",
+    "forwarder-order": "dns64_forwarder_order",
+    "randomize-case": "dns64_randomize_case",
+    "cookies": "dns64_cookies",
+    "cookie-secret": "dns64_cookie_secret",
+    "rate-limit": "dns64_rate_limit",
+    "tcp-connections": "dns64_tcp_connections",
+    "tcp-idle": "dns64_tcp_idle",
+    "query-log": "dns64_query_log",
 }
 VARIABLES = (
     "interfaces",
     "allow_query",
     "listen",
+    "listen_tls",
     "port",
     "prefixes",
     "forwarders",
     "domains",
+    "exclude",
+    "mapped",
+    "unmapped",
     "views",
+    "query_log",
     "extra_directives",
 )
 
@@ -137,6 +191,11 @@ class Wanted:
     interfaces: list[str]
     allow_query: list[str]
     listen: list[Endpoint]
+    tls: list[Endpoint]
+    tls_files: list[str]
+    """The certificates and keys of `tls`."""
+    query_log: str
+    """Empty: none."""
     port: int
     prefixes: list[str]
     forwarders: list[Endpoint]
@@ -150,12 +209,21 @@ def read(given: dict[str, Any]) -> Wanted:
         interfaces=read_words("dns64_interfaces", given["interfaces"], "eth1", found),
         allow_query=read_words("dns64_allow_query", given["allow_query"], "'2001:db8::/64'", found),
         listen=read_endpoints("dns64_listen", given["listen"], found),
+        tls=read_endpoints("dns64_listen_tls", given["listen_tls"], found),
+        tls_files=read_tls_files(given["listen_tls"], found),
+        query_log=read_query_log(given["query_log"], found),
         port=read_port("dns64_port", given["port"], found),
         prefixes=read_words("dns64_prefixes", _without_for(given["prefixes"]), "'64:ff9b::/96'", found),
-        forwarders=read_endpoints("dns64_forwarders", _with_tls_ports(given["forwarders"]), found),
+        forwarders=read_endpoints("dns64_forwarders", _with_their_ports(given["forwarders"]), found),
         findings=found,
     )
     found += named_findings("dns64_domains", given["domains"], "{name: corp.example, synthesis: never}")
+    for variable, example in (
+        ("exclude", "'2001:db8::/32'"),
+        ("mapped", "192.0.2.0/24"),
+        ("unmapped", "192.0.2.0/24"),
+    ):
+        read_words(f"dns64_{variable}", given[variable], example, found)
     found += named_findings("dns64_views", given["views"], "{name: guests, networks: ['2001:db8:2::/48']}")
     for directive in read_words("dns64_extra_directives", given["extra_directives"], "retry 60", found):
         found += _directive_findings(directive)
@@ -177,13 +245,19 @@ def read(given: dict[str, Any]) -> Wanted:
 
 
 def findings(wanted: Wanted, interfaces: list[str], listening: dict[int, list[Listener]]) -> list[str]:
-    """Say everything that is wrong on this host, given its interfaces and who else listens on which port."""
+    """Say everything that is wrong on this host, given its interfaces and who else listens on which port.
+
+    What is wrong with its files is told by `file_findings`.
+    """
     found = wanted.findings + [
         f"dns64_interfaces: there is no interface '{name}'; this host has {', '.join(interfaces)}"
         for name in wanted.interfaces
         if name not in interfaces and name not in ALL_INTERFACES
     ]
-    return found or _port_findings(sockets(wanted), listening)
+    return found or (
+        _port_findings("dns64_port", sockets(wanted), listening, " and name that in dns64_forwarders")
+        + _port_findings("dns64_listen_tls", tls_sockets(wanted), listening, "")
+    )
 
 
 def sockets(wanted: Wanted) -> list[tuple[int, Listener]]:
@@ -198,6 +272,11 @@ def sockets(wanted: Wanted) -> list[tuple[int, Listener]]:
     return [(wanted.port, each) for each in own]
 
 
+def tls_sockets(wanted: Wanted) -> list[tuple[int, Listener]]:
+    """Return where dns64d will serve over TLS: ports and addresses."""
+    return [(each.port or DNS_OVER_TLS_PORT, Listener("tcp", each.address)) for each in wanted.tls]
+
+
 def _without_for(prefixes: Any) -> Any:  # noqa: ANN401 - from YAML
     """Return the prefixes alone, where some are dictionaries that say for which IPv4 networks they are."""
     if not isinstance(prefixes, list):
@@ -205,16 +284,20 @@ def _without_for(prefixes: Any) -> Any:  # noqa: ANN401 - from YAML
     return [each.get("prefix") if isinstance(each, dict) else each for each in prefixes]
 
 
-def _with_tls_ports(forwarders: Any) -> Any:  # noqa: ANN401 - from YAML
-    """Return the forwarders, where those asked over TLS have their port if none is given."""
+def _with_their_ports(forwarders: Any) -> Any:  # noqa: ANN401 - from YAML
+    """Return the forwarders, where those asked over TLS or HTTPS have their port if none is given."""
     if not isinstance(forwarders, list):
         return forwarders
     return [
-        {**each, "port": DNS_OVER_TLS_PORT}
-        if isinstance(each, dict) and each.get("tls") and each.get("port") is None
-        else each
+        {**each, "port": _own_port(each)} if isinstance(each, dict) and each.get("port") is None else each
         for each in forwarders
     ]
+
+
+def _own_port(forwarder: dict[str, Any]) -> int | None:
+    if forwarder.get("https"):
+        return DNS_OVER_HTTPS_PORT
+    return DNS_OVER_TLS_PORT if forwarder.get("tls") or forwarder.get("tls_pins") else None
 
 
 def _directive_findings(directive: str) -> list[str]:
@@ -245,7 +328,7 @@ def _prefix_findings(word: str) -> list[str]:
 def _forwarder_findings(wanted: Wanted) -> list[str]:
     if not wanted.forwarders:
         return ["dns64_forwarders: there is no name server to ask; give one, or leave the variable unset"]
-    own = sockets(wanted)
+    own = sockets(wanted) + tls_sockets(wanted)
     found: list[str] = []
     for forwarder in wanted.forwarders:
         asked = Listener("", forwarder.address, "lo")
@@ -258,16 +341,22 @@ def _forwarder_findings(wanted: Wanted) -> list[str]:
     return found
 
 
-def _port_findings(own: list[tuple[int, Listener]], listening: dict[int, list[Listener]]) -> list[str]:
+def _port_findings(
+    variable: str, own: list[tuple[int, Listener]], listening: dict[int, list[Listener]], besides: str
+) -> list[str]:
     clashes = {
         (port, other.process): other
         for port, others in listening.items()
         for other in others
-        if any(port == own_port and other.keeps_out(each) for own_port, each in own)
+        if any(
+            port == own_port and other.keeps_out(each) and each.protocol in {"", other.protocol}
+            for own_port, each in own
+        )
     }
     return [
-        f"dns64_port: port {port} is taken by {process or 'a process'} on {other}; stop and disable it, move it to"
-        " another port and name that in dns64_forwarders, or choose addresses that are free in dns64_listen"
+        f"{variable}: port {port} is taken by {process or 'a process'} on {other}; stop and disable it, move it to"
+        f" another port{besides}, or choose addresses that are free in"
+        f" {'dns64_listen' if variable == 'dns64_port' else variable}"
         for (port, process), other in clashes.items()
     ]
 
@@ -287,11 +376,12 @@ def main() -> None:
     leaving = module.params["leaving"]
     listening = {
         port: [each for each in listeners(port) if each.process not in own and each.pid not in leaving]
-        for port in {port for port, __ in sockets(wanted)}
+        for port in {port for port, __ in sockets(wanted) + tls_sockets(wanted)}
     }
     interfaces = [name for __, name in socket.if_nameindex()]
     module.exit_json(
-        findings=findings(wanted, interfaces, listening), left_over=left_over(module.params["applied"])
+        findings=findings(wanted, interfaces, listening) + file_findings(wanted.tls_files, wanted.query_log),
+        left_over=left_over(module.params["applied"]),
     )
 
 

@@ -67,6 +67,28 @@ retry 300
 pidfile /run/dns64d.pid
 control-socket none
 """
+_TOTD_SERVER: Final = """\
+forwarder 192.0.2.53 tls-pin AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= validating
+forwarder 2001:db8::53 port 8443 https https://dns.example/dns-query{?dns} validating
+forwarder 2001:db8::54 tls dns.example tls-pin //////////////////////////////////////////8= validating
+prefix 2001:db8:64::/96
+allow-query 2001:db8::/32
+listen ::
+listen-tls 2001:db8::1 certificate /etc/nat64/tls/chain.pem key /etc/nat64/tls/key.pem
+listen-tls 192.0.2.1 port 8853 certificate /c key /k
+workers 4
+cache-size 64M
+prefetch no
+serve-stale 3600
+forwarder-order fastest
+randomize-case yes
+cookies yes
+cookie-secret 0123456789abcdef0123456789ABCDEF
+rate-limit 200 slip 3
+tcp-connections 1000 per-host 20
+tcp-idle 30
+query-log /var/log/dns64d/queries.log
+"""
 _TOTD_VIEWS: Final = """\
 forwarder 127.0.0.1 port 65053 validating
 forwarder 192.0.2.53 tls dns.example
@@ -108,6 +130,19 @@ domain {".".join(["y" * 63] * 4)} never
 domain lab.example always
 domain lab.example never
 cache-size 100
+workers 65
+serve-stale yes
+forwarder-order random
+cookie-secret 0123
+rate-limit 5 slip 11
+tcp-connections 8 per-host 9
+tcp-idle 0
+query-log queries
+listen-tls ::1 port 53 certificate /c key /k
+listen-tls ::1 certificate /c
+forwarder 192.0.2.55 tls-pin AAAA
+forwarder 192.0.2.56 tls dns.example https https://dns.example/
+forwarder 192.0.2.57 https https://dns.example:443
 view staff
 view guests 2001:db8::/32
 retry 10
@@ -134,6 +169,7 @@ def config_inputs() -> Iterator[tuple[str, bytes]]:
         ("tayga", b"\0", _TAYGA),
         ("tayga-refused", b"\0", _TAYGA_REFUSED),
         ("totd", b"\1", _TOTD),
+        ("totd-server", b"\1", _TOTD_SERVER),
         ("totd-views", b"\1", _TOTD_VIEWS),
         ("totd-refused", b"\1", _TOTD_REFUSED),
         ("dynamic-map", b"\2", _DYNAMIC_MAP),

@@ -34,6 +34,9 @@ PREFIXES: Final = (Pref64(IPv6Network("64:ff9b::/96")), Pref64(IPv6Network("2001
 POOLS: Final = (IPv4Network("192.168.240.0/26"), IPv4Network("192.168.241.0/26"))
 NOW: Final = 1000.0
 UNIX_NOW: Final = 1_790_000_000.0
+_PIN_OCTETS: Final = 32
+_SECRET_OCTETS: Final = 16
+_LEAST_CACHE: Final = 1 << 20
 _SMALL_POOL: Final = 20  # a larger one costs megabytes for each input
 
 
@@ -75,6 +78,10 @@ def _read_totd(text: str) -> None:
     _check_distinct(network for view in config.views for network in view.networks)
     for view in (config.default, *config.views):
         _check_view(view)
+    _check_distinct([*config.listen, *(served.endpoint for served in config.listen_tls)])
+    assert config.cache.size == 0 or config.cache.size >= _LEAST_CACHE
+    assert 1 <= config.limits.connections_of_a_host <= config.limits.connections
+    assert config.cookie_secret is None or len(config.cookie_secret) == _SECRET_OCTETS
 
 
 def _check_view(view: View) -> None:
@@ -95,8 +102,10 @@ def _check_forwarders(forwarders: Sequence[Forwarder]) -> None:
     _check_distinct(forwarder.endpoint for forwarder in forwarders)
     for forwarder in forwarders:
         assert 1 <= forwarder.endpoint.port <= 65535
-        believed = forwarder.tls_name is not None or forwarder.endpoint.address.is_loopback
+        believed = forwarder.is_encrypted or forwarder.endpoint.address.is_loopback
         assert believed or not forwarder.validating
+        assert forwarder.https_path is None or forwarder.tls_name is not None
+        assert all(len(pin) == _PIN_OCTETS for pin in forwarder.pins)
 
 
 def _check_distinct(values: Iterable[Hashable]) -> None:

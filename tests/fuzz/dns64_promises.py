@@ -18,14 +18,16 @@ import dns.wire
 
 from nat64.config import totd
 from nat64.dns64.resolution import DEADLINE_SECONDS
-from nat64.dns64.service import Query, Service
+from nat64.dns64.service import Later, Service
+from nat64.dns64.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nat64.dns64.exchange import Ask
+    from nat64.dns64.flight import Flight
 
-    Forwarder = Callable[[Ask, Query, float], None]
+    Forwarder = Callable[[Ask, Flight, float], None]
     """Does with an ask what a forwarder may do, silence included."""
 
 CONFIGS: Final = tuple(
@@ -80,9 +82,18 @@ def answered(
     service: Service, data: bytes, host: str, forwarder: Forwarder, *, tcp: bool, now: float
 ) -> bytes | None:
     """Put a client's message to the service, and return the response after having checked it."""
-    result = service.message_received(data, host, tcp=tcp, now=now)
-    response = _led(service, result, forwarder, now) if isinstance(result, Query) else result
-    assert service.outstanding == 0, "something is left under way"
+    responses: list[bytes] = []
+    transport = Transport.TCP if tcp else Transport.UDP
+    result = service.message_received(data, host, transport=transport, now=now, deliver=responses.append)
+    for flight in service.flights_to_begin():
+        _lead(flight, forwarder, now)
+    response: bytes | None
+    if isinstance(result, Later):
+        (response,) = responses
+    else:
+        response = result
+        assert not responses, "two responses to one query"
+    assert service.outstanding == service.waiting == 0, "something is left under way"
     if response is None:
         assert len(data) < HEADER or data[2] & 0x80, "silence to a query"
     else:
@@ -93,19 +104,18 @@ def answered(
     return response
 
 
-def _led(service: Service, query: Query, forwarder: Forwarder, now: float) -> bytes:
-    resolution = query.resolution
+def _lead(flight: Flight, forwarder: Forwarder, now: float) -> None:
     began = now
     for _ in range(_MOST_TURNS):
-        if resolution.answer is not None:
+        if flight.done:
             assert now <= began + DEADLINE_SECONDS + 0.001, "answered after the deadline"
-            return service.finish(query)
-        asks = resolution.asks_to_send()
+            return
+        asks = flight.asks_to_send()
         for ask in asks:
-            forwarder(ask, query, now)
+            forwarder(ask, flight, now)
         if not asks:
-            now = max(now, resolution.timer)
-            resolution.handle_timer(now)
+            now = max(now, flight.timer)
+            flight.handle_timer(now)
     raise AssertionError("no end of asking")
 
 
@@ -181,10 +191,10 @@ def serves_on(service: Service, now: float) -> None:
     assert found == ([dns.rdatatype.AAAA] if service.config.default.prefixes else [])
 
 
-def _answer_well(ask: Ask, query: Query, now: float) -> None:
+def _answer_well(ask: Ask, flight: Flight, now: float) -> None:
     is_a = question_of(ask.data)[-4:-2] == b"\0\1"
     record = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + _ADDRESS if is_a else b""
-    assert query.resolution.reply_received(ask, reply_with(ask.data, 0x8180, (is_a, 0, 0), record), now)
+    assert flight.reply_received(ask, reply_with(ask.data, 0x8180, (is_a, 0, 0), record), now)
 
 
 def question_of(message: bytes) -> bytes:

@@ -22,7 +22,7 @@ from tests.fuzz.dns64_promises import (
 
 if TYPE_CHECKING:
     from nat64.dns64.exchange import Ask
-    from nat64.dns64.service import Query
+    from nat64.dns64.flight import Flight
 
 HEAD: Final = struct.Struct("!BH")
 CONFIG: Final = 0x07
@@ -61,8 +61,8 @@ class _Script:
         self._script = script
         self._first: tuple[Ask, bytes] | None = None
 
-    def __call__(self, ask: Ask, query: Query, now: float) -> None:
-        resolution = query.resolution
+    def __call__(self, ask: Ask, flight: Flight, now: float) -> None:
+        resolution = flight
         deed = self._octet() % DEEDS
         if deed in (FAIL, FAIL_BY_US):
             resolution.ask_failed(ask, now, by_us=deed == FAIL_BY_US)

@@ -17,7 +17,7 @@ from tests.fuzz.dns64_promises import HEADER, answered, make_service, question_o
 
 if TYPE_CHECKING:
     from nat64.dns64.exchange import Ask
-    from nat64.dns64.service import Query
+    from nat64.dns64.flight import Flight
 
 FIX_ID: Final = 1
 FIX_QUESTION: Final = 2
@@ -63,16 +63,16 @@ class _Replies:
     def __init__(self, data: bytes) -> None:
         self._data = data
 
-    def __call__(self, ask: Ask, query: Query, now: float) -> None:
+    def __call__(self, ask: Ask, flight: Flight, now: float) -> None:
         while len(self._data) >= RECORD.size:
             fixed, length = RECORD.unpack_from(self._data)
             reply = self._data[RECORD.size : RECORD.size + length]
             self._data = self._data[RECORD.size + length :]
             reply = _fixed(reply, fixed, ask.data)
-            if query.resolution.reply_received(ask, reply, now):
+            if flight.reply_received(ask, reply, now):
                 _check_belief(ask.data, reply)
                 return
-        query.resolution.ask_failed(ask, now)
+        flight.ask_failed(ask, now)
 
 
 def _fixed(reply: bytes, fixed: int, ask: bytes) -> bytes:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nat64.dns64 import answer
 from nat64.dns64.resolution import Resolution
-from nat64.dns64.service import Service
 from nat64.siit import counters
 from nat64.siit.translator import Translator
 from tests.fuzz import (
@@ -118,8 +118,8 @@ def _padded(response: bytes) -> bytes:
 def test_a_dns64_that_breaks_a_promise_is_found(
     monkeypatch: pytest.MonkeyPatch, target: str, broken: Callable[[bytes], bytes]
 ) -> None:
-    finish = Service.finish
-    monkeypatch.setattr(Service, "finish", lambda self, query: broken(finish(self, query)))
+    response = answer.response
+    monkeypatch.setattr(answer, "response", lambda *arguments: broken(response(*arguments)))
     data = next(iter(dict(seeds.INPUTS[target]()).values()))
     with pytest.raises(AssertionError):
         TARGETS[target](data)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from bench.loads import LOADS
+from bench.loads import LOADS, Load
 from bench.results import Measured, Spread, as_json, table
 
 TCP = LOADS[0]
 PING = next(load for load in LOADS if load.name == "ping")
 
 
-def measured(**rounds: list[float | None]) -> Measured:
+def measured(**rounds: list[float | None]) -> Measured[Load]:
     one = Measured("a condition", TCP)
     one.rounds.update(rounds)
     return one

@@ -9,12 +9,13 @@ import pytest
 
 from nat64.config.dns64_config import Domain, Endpoint, Forwarder, Synthesis
 from nat64.config.totd import parse
+from nat64.config.totd_endpoints import FORWARDER
 from tests.unit.config.totd_texts import SOUND, mistakes, view
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-USAGE = "write: domain NAME never|always|forward ADDRESS [port NUMBER] [tls NAME] [validating]"
+USAGE = f"write: domain NAME never|always|forward {FORWARDER}"
 
 
 def outside(lines: str) -> tuple[Domain, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -54,13 +55,18 @@ ENDPOINTS = st.builds(
 
 
 def is_sound(forwarder: Forwarder) -> bool:
-    return (
-        not forwarder.validating or forwarder.tls_name is not None or forwarder.endpoint.address.is_loopback
-    )
+    if forwarder.https_path is not None and (forwarder.tls_name is None or forwarder.pins):
+        return False
+    return not forwarder.validating or forwarder.is_encrypted or forwarder.endpoint.address.is_loopback
 
 
 FORWARDERS = st.builds(
-    Forwarder, ENDPOINTS, st.sampled_from([None, "dns.example", "xn--bcher-kva.example"]), st.booleans()
+    Forwarder,
+    ENDPOINTS,
+    st.sampled_from([None, "dns.example", "xn--bcher-kva.example"]),
+    st.booleans(),
+    st.lists(st.binary(min_size=32, max_size=32), max_size=2, unique=True).map(tuple),
+    st.sampled_from([None, "/", "/dns-query"]),
 ).filter(is_sound)
 LABELS = st.lists(st.sampled_from([b"a", b"b-c", b"_d", b"0/25", b"x" * 63]), max_size=3).map(tuple)
 
@@ -107,8 +113,13 @@ INSIDE = st.fixed_dictionaries(
 
 def options(forwarder: Forwarder) -> str:
     address, port = forwarder.endpoint.address, forwarder.endpoint.port
-    tls = f" tls {forwarder.tls_name}" if forwarder.tls_name else ""
-    return f"{address} port {port}{tls}{' validating' * forwarder.validating}"
+    words = [f"{address} port {port}"]
+    if forwarder.https_path is not None:
+        words.append(f"https https://{forwarder.tls_name}{forwarder.https_path}")
+    elif forwarder.tls_name is not None:
+        words.append(f"tls {forwarder.tls_name}")
+    words += [f"tls-pin {base64.b64encode(pin).decode()}" for pin in forwarder.pins]
+    return " ".join([*words, *["validating"] * forwarder.validating])
 
 
 def of_domain(domain: Domain) -> Iterator[str]:
@@ -173,6 +184,17 @@ WORDS = st.one_of(
     st.sampled_from(
         [
             *("*", "port", "none", "for", "tls", "validating", "never", "always", "forward", "1", "inside"),
+            *(
+                "tls-pin",
+                "https",
+                "https://dns.example/x",
+                "per-host",
+                "slip",
+                "certificate",
+                "key",
+                "/f",
+                "64M",
+            ),
             *("::/0", "192.0.2.0/24", "64:ff9b::/96", "127.0.0.1", "corp.example", "bücher.example"),
         ]
     ),

@@ -24,16 +24,33 @@ OF_VIEWS: Final = (
     "stf",
 )
 """The keywords that may stand in a view."""
-OUTSIDE: Final = (
+ONCE: Final = (
     "port",
     "pidfile",
+    "retry",
+    "control-socket",
+    "workers",
+    "cache-size",
+    "prefetch",
+    "serve-stale",
+    "forwarder-order",
+    "randomize-case",
+    "cookies",
+    "cookie-secret",
+    "rate-limit",
+    "tcp-connections",
+    "tcp-idle",
+    "query-log",
+)
+"""The keywords that set the server as a whole, and stand once."""
+OUTSIDE: Final = (
     "interfaces",
     "allow",
-    "retry",
     "scoped",
     "listen",
+    "listen-tls",
     "allow-query",
-    "control-socket",
+    *ONCE,
 )
 KEYWORDS: Final = (*OF_VIEWS, *OUTSIDE, "view")
 

@@ -13,14 +13,17 @@ import dns.rcode
 import dns.rrset
 import pytest
 
+from nat64.config.dns64_config import CacheSettings
 from nat64.config.totd import parse
-from nat64.dns64.service import Query, Service
+from nat64.dns64.service import Later, Service
+from nat64.dns64.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from nat64.config.dns64_config import Dns64Config
     from nat64.dns64.exchange import Ask
+    from nat64.dns64.flight import Flight
 
 CONFIG = """
 forwarder 192.0.2.53
@@ -69,6 +72,8 @@ class Lab:
     service: Service
     zone: Zone = field(default_factory=dict)
     now: float = 1000.0
+    caching: bool = False
+    """Whether answers are kept, as the config says."""
     own: dict[str, Zone] = field(default_factory=dict)
     """What a forwarder answers by itself, by its address; everything else it answers from `zone`."""
     asked: list[tuple[str, str, str]] = field(default_factory=list)
@@ -83,23 +88,46 @@ class Lab:
     def reload(self, config: str | Dns64Config) -> None:
         """Serve by another config, written out or made."""
         parsed = parse(config, "dns64.conf") if isinstance(config, str) else config
+        if not self.caching:
+            parsed = replace(parsed, cache=CacheSettings(size=0))
         self.service.configure(parsed)
         self.service.allow(parsed.allow_query)
 
     def send(self, data: bytes, host: str = CLIENT, *, tcp: bool = False) -> bytes | None:
         """Put bytes to the service and run the clock until it has answered."""
-        result = self.service.message_received(data, host, tcp=tcp, now=self.now)
-        if not isinstance(result, Query):
+        responses: list[bytes] = []
+        result = self.put(data, responses.append, host, tcp=tcp)
+        if not isinstance(result, Later):
+            self.run()
             return result
-        resolution = result.resolution
-        while resolution.answer is None:
-            asks = resolution.asks_to_send()
-            for ask in asks:
-                self._serve(ask, result)
-            if not asks:
-                self.now = max(self.now, resolution.timer)
-                resolution.handle_timer(self.now)
-        return self.service.finish(result)
+        self.run()
+        (response,) = responses
+        return response
+
+    def put(
+        self, data: bytes, deliver: Callable[[bytes], None], host: str = CLIENT, *, tcp: bool = False
+    ) -> bytes | Later | None:
+        """Put bytes to the service, and do nothing further."""
+        transport = Transport.TCP if tcp else Transport.UDP
+        return self.service.message_received(data, host, transport=transport, now=self.now, deliver=deliver)
+
+    def set_out(self, data: bytes, host: str = CLIENT, now: float | None = None) -> Flight:
+        """Put a query that needs forwarders to the service, and return what is to be pursued."""
+        self.now = self.now if now is None else now
+        assert isinstance(self.put(data, lambda _: None, host), Later)
+        (flight,) = self.service.flights_to_begin()
+        return flight
+
+    def run(self) -> None:
+        """Serve what the service asks of forwarders, and run the clock, until all that was begun is done."""
+        for flight in self.service.flights_to_begin():
+            while not flight.done:
+                asks = flight.asks_to_send()
+                for ask in asks:
+                    self._serve(ask, flight)
+                if not asks:
+                    self.now = max(self.now, flight.timer)
+                    flight.handle_timer(self.now)
 
     def ask(
         self,
@@ -120,25 +148,25 @@ class Lab:
         assert query.is_response(response)
         return response
 
-    def _serve(self, ask: Ask, query: Query) -> None:
+    def _serve(self, ask: Ask, flight: Flight) -> None:
         wire = ask.data
         question = dns.message.from_wire(wire).question[0]
         forwarder = str(ask.forwarder.endpoint.address)
         self.asked.append((forwarder, str(question.name).lower(), question.rdtype.name))
         if forwarder in self.dead:
-            query.resolution.ask_failed(ask, self.now)
+            flight.ask_failed(ask, self.now)
             return
         key = (str(question.name).lower(), question.rdtype.name)
         own = self.own.get(forwarder, {})
         reply = own[key] if key in own else self.zone[key]
         if reply is None or forwarder in self.mute:
             return
-        if forwarder in self.without_edns and ask.message.edns is not None:
+        if forwarder in self.without_edns and ask.edns:
             reply = Reply(rcode="FORMERR")
         data = reply.to_wire(wire)
         if "TC" in reply.flags and ask.tcp:
             data = self.zone[str(question.name).lower(), "TCP"].to_wire(wire)  # type: ignore[union-attr]
-        query.resolution.reply_received(ask, data, self.now)
+        flight.reply_received(ask, data, self.now)
 
 
 @pytest.fixture
@@ -146,10 +174,13 @@ def lab() -> Callable[..., Lab]:
     """Make a `Lab` from a zone and perhaps another config."""
 
     def make(
-        zone: Mapping[tuple[str, str], Reply | None] | None = None, config: str | Dns64Config = CONFIG
+        zone: Mapping[tuple[str, str], Reply | None] | None = None,
+        config: str | Dns64Config = CONFIG,
+        *,
+        caching: bool = False,
     ) -> Lab:
         ids = count(1)
-        dns64 = Lab(Service(random_id=lambda: next(ids)), dict(zone or {}))
+        dns64 = Lab(Service(random_id=lambda: next(ids)), dict(zone or {}), caching=caching)
         dns64.reload(config)
         return dns64
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import dns.flags
 import dns.message
 from dnslib import RD, RR
+from nat64.dns64.response import reply_to
 
 from nat64.config.totd import parse
 from nat64.dns64 import tcp_listeners
-from nat64.dns64.response import reply_to
 from nat64.dns64.service import Service
 from nat64.dns64.tcp_listeners import TcpListeners
 from nat64.dns64.upstream import Upstream

@@ -12,10 +12,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nat64.dns64.service import MOST_OF_A_QUESTION, MOST_OUTSTANDING, Query
+from nat64.dns64.service import JOSTLED_AFTER, MOST_FLIGHTS, MOST_FLIGHTS_OF_A_CLIENT, Later
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from nat64.dns64.flight import Flight
+
+    Lab = Any
 
     Make = Callable[..., Any]
 
@@ -83,9 +87,7 @@ def test_do_and_cd_go_on_to_the_forwarder_and_rd_too(lab: Make, reply: Make) -> 
     dns64 = lab({(NAME, "TXT"): reply()})
     query = dns.message.make_query(NAME, "TXT", want_dnssec=True)
     query.flags = dns.flags.CD
-    (ask,) = dns64.service.message_received(
-        query.to_wire(), "::1", tcp=False, now=0.0
-    ).resolution.asks_to_send()
+    (ask,) = dns64.set_out(query.to_wire()).asks_to_send()
     upstream = dns.message.from_wire(ask.data)
     assert upstream.ednsflags & dns.flags.DO
     assert upstream.payload == 1232
@@ -123,35 +125,77 @@ def test_responses_are_never_answered(lab: Make, host: str) -> None:
 @given(st.binary(max_size=100), st.booleans())
 def test_any_bytes_get_an_error_or_silence_and_never_raise(lab: Make, data: bytes, tcp: bool) -> None:
     dns64 = lab()
-    result = dns64.service.message_received(data, "::1", tcp=tcp, now=0.0)
+    result = dns64.put(data, lambda _: None, "::1", tcp=tcp)
     if isinstance(result, bytes):
         assert result[:2] == data[:2]
         assert result[2] & 0x80
 
 
-def test_beyond_the_bound_of_outstanding_queries_clients_get_servfail(lab: Make, reply: Make) -> None:
-    dns64 = lab({(NAME, "A"): reply()})
-    wire = dns.message.make_query(NAME, "A").to_wire()
-    others = [dns.message.make_query(f"{number}.{NAME}", "A").to_wire() for number in range(MOST_OUTSTANDING)]
-    waiting = [dns64.service.message_received(other, "::1", tcp=False, now=0.0) for other in others]
-    assert all(isinstance(query, Query) for query in waiting)
-    assert dns.message.from_wire(dns64.send(wire)).rcode() == dns.rcode.SERVFAIL
-    dns64.service.finish(waiting[0])
-    assert dns.message.from_wire(dns64.send(wire)).rcode() == dns.rcode.NOERROR
+def client(number: int) -> str:
+    return f"2001:db8::{number:x}"
 
 
-def test_rfc5452_5_one_question_is_under_way_a_bounded_number_of_times(lab: Make, reply: Make) -> None:
-    dns64 = lab({(NAME, "A"): reply(), (NAME, "TXT"): reply()})
-    wires = [dns.message.make_query(name, "A").to_wire() for name in (NAME, NAME.upper())]
-    waiting = [
-        dns64.service.message_received(wires[turn % 2], "::1", tcp=False, now=0.0)
-        for turn in range(MOST_OF_A_QUESTION)
+def numbered(number: int) -> bytes:
+    return dns.message.make_query(f"{number}.{NAME}", "A").to_wire()
+
+
+def fill(dns64: Lab) -> list[Flight]:
+    """Have as many questions under way as there may be, from several clients."""
+    return [
+        dns64.set_out(numbered(number), client(number // MOST_FLIGHTS_OF_A_CLIENT))
+        for number in range(MOST_FLIGHTS)
     ]
-    assert all(isinstance(query, Query) for query in waiting)
-    assert dns64.ask(NAME, "A").rcode() == dns.rcode.SERVFAIL
-    assert dns64.ask(NAME, "TXT").rcode() == dns.rcode.NOERROR
-    dns64.service.finish(waiting[0])
-    assert dns64.ask(NAME, "A").rcode() == dns.rcode.NOERROR
+
+
+def rcode_of(data: bytes) -> dns.rcode.Rcode:
+    return dns.message.from_wire(data).rcode()
+
+
+def test_beyond_the_bound_of_questions_under_way_clients_get_servfail(lab: Make, reply: Make) -> None:
+    dns64 = lab({(NAME, "A"): reply()})
+    flights = fill(dns64)
+    wire = dns.message.make_query(NAME, "A").to_wire()
+    assert rcode_of(dns64.send(wire)) == dns.rcode.SERVFAIL
+    flights[0].give_up(dns64.now)
+    assert rcode_of(dns64.send(wire)) == dns.rcode.NOERROR
+
+
+def test_the_oldest_question_makes_room_once_it_was_slow(lab: Make, reply: Make) -> None:
+    dns64 = lab({(NAME, "A"): reply()})
+    oldest, second, *_ = fill(dns64)
+    dns64.now += JOSTLED_AFTER
+    assert rcode_of(dns64.send(dns.message.make_query(NAME, "A").to_wire())) == dns.rcode.NOERROR
+    assert (oldest.done, second.done) == (True, False)
+    assert dns64.service.counters["jostled"] == 1
+
+
+def test_one_client_cannot_take_all_there_is(lab: Make, reply: Make) -> None:
+    dns64 = lab({(NAME, "A"): reply()})
+    for number in range(MOST_FLIGHTS_OF_A_CLIENT):
+        dns64.set_out(numbered(number))
+    wire = dns.message.make_query(NAME, "A").to_wire()
+    assert rcode_of(dns64.send(wire)) == dns.rcode.SERVFAIL
+    assert rcode_of(dns64.send(wire, client(1))) == dns.rcode.NOERROR
+
+
+def test_rfc5452_5_one_question_is_under_way_once(lab: Make, reply: Make) -> None:
+    dns64 = lab({(NAME, "A"): reply(answer=(f"{NAME} 60 IN A 192.0.2.1",))})
+    responses: list[bytes] = []
+    queries = [
+        dns.message.make_query(name, "A", use_edns=edns, id=number)
+        for number, (name, edns) in enumerate([(NAME, -1), (NAME.upper(), 0), (NAME, 0)])
+    ]
+    for query in queries:
+        assert isinstance(dns64.put(query.to_wire(), responses.append), Later)
+    dns64.run()
+    assert dns64.asked == [("192.0.2.53", NAME, "A")]
+    for query, data in zip(queries, responses, strict=True):
+        response = dns.message.from_wire(data)
+        assert query.is_response(response)
+        assert response.question[0].name.labels == query.question[0].name.labels
+        assert response.edns == query.edns
+        assert response.answer
+    assert dns64.service.counters["joined"] == 2
 
 
 @pytest.mark.parametrize("rdclass", ["CH", "HS", "ANY", "NONE"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import struct
 from ipaddress import IPv4Address, IPv6Address
 
 import pytest
@@ -11,7 +10,6 @@ import pytest
 from nat64.config.totd import parse
 from nat64.dns64.occupant import occupant
 from nat64.dns64.sockets import BindError, Binding, Families, bindings, open_pair
-from nat64.dns64.udp_listener import source_control
 
 FORWARDER = "forwarder 192.0.2.53\n"
 LOOPBACK = IPv6Address("::1")
@@ -69,21 +67,3 @@ def test_nobody_holds_a_port_that_is_free() -> None:
         probe.bind(("127.0.0.1", 0))
         free = probe.getsockname()[1]
     assert occupant(free, "udp") is None
-
-
-def test_a_response_leaves_from_the_queries_destination_by_whatever_route() -> None:
-    ours, destination = IPv4Address("192.0.2.1").packed, IPv4Address("192.0.2.255").packed
-    received = (socket.IPPROTO_IP, 8, struct.pack("=i4s4s", 7, ours, destination))
-    assert source_control([received]) == [(socket.IPPROTO_IP, 8, struct.pack("=i4s4s", 0, ours, bytes(4)))]
-
-
-@pytest.mark.parametrize(("address", "interface"), [("2001:db8::1", 0), ("fe80::1", 7)])
-def test_the_interface_is_named_only_for_link_local_addresses(address: str, interface: int) -> None:
-    packed = IPv6Address(address).packed
-    received = (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, struct.pack("=16si", packed, 7))
-    expected = (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, struct.pack("=16si", packed, interface))
-    assert source_control([received]) == [expected]
-
-
-def test_other_control_messages_are_left_aside() -> None:
-    assert source_control([(socket.SOL_SOCKET, 29, bytes(16))]) == []

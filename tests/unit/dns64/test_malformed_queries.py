@@ -12,7 +12,7 @@ import dns.rcode
 import dns.rdatatype
 import pytest
 
-from nat64.dns64.service import Query
+from nat64.dns64.service import Later
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -270,16 +270,15 @@ def test_types_65_and_97_are_two_questions_though_a_letters_case_is_all_that_dif
     }
     dns64 = lab({(NAME, dns.rdatatype.to_text(rdtype)): said for rdtype, said in own.items()})
     wires = {rdtype: dns.message.make_query(NAME, rdtype, id=IDENT).to_wire() for rdtype in own}
-    begun = {
-        rdtype: dns64.service.message_received(wires[rdtype], "::1", tcp=False, now=0.0) for rdtype in own
-    }
-    for rdtype, query in begun.items():
-        assert isinstance(query, Query)
-        (ask,) = query.resolution.asks_to_send()
+    for rdtype, query in wires.items():
+        responses: list[bytes] = []
+        assert isinstance(dns64.put(query, responses.append), Later)
+        (flight,) = dns64.service.flights_to_begin()
+        (ask,) = flight.asks_to_send()
         (other,) = own.keys() - {rdtype}
         wrong = own[other].to_wire(ask.data).replace(bytes((0, rdtype)), bytes((0, other)), 1)
-        assert not query.resolution.reply_received(ask, wrong, 0.1)
-        assert query.resolution.reply_received(ask, own[rdtype].to_wire(ask.data), 0.2)
-        response = dns.message.from_wire(dns64.service.finish(query))
-        assert dns.message.from_wire(wires[rdtype]).is_response(response)
+        assert not flight.reply_received(ask, wrong, 0.1)
+        assert flight.reply_received(ask, own[rdtype].to_wire(ask.data), 0.2)
+        response = dns.message.from_wire(responses.pop())
+        assert dns.message.from_wire(query).is_response(response)
         assert [rrset.rdtype for rrset in response.answer] == [rdtype]

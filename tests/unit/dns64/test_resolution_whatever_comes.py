@@ -25,7 +25,8 @@ from nat64.config.dns64_config import (
     View,
 )
 from nat64.dns64.resolution import DEADLINE_SECONDS
-from nat64.dns64.service import Query, Service
+from nat64.dns64.service import Later, Service
+from nat64.dns64.transport import Transport
 
 if TYPE_CHECKING:
     from nat64.dns64.exchange import Ask
@@ -108,26 +109,25 @@ def test_a_good_query_gets_one_right_answer_by_the_deadline(
     service = Service(random_id=lambda: next(ids))
     service.configure(config)
     now = 100.0
-    started = service.message_received(query.to_wire(), "::1", tcp=False, now=now)
-    assert isinstance(started, Query)
-    resolution = started.resolution
+    responses: list[bytes] = []
+    result = service.message_received(
+        query.to_wire(), "::1", transport=Transport.UDP, now=now, deliver=responses.append
+    )
+    assert isinstance(result, Later)
+    (flight,) = service.flights_to_begin()
     asked: list[Ask] = []
-    while resolution.answer is None:
-        asks = resolution.asks_to_send()
+    while not flight.done:
+        asks = flight.asks_to_send()
         asked += asks
         for ask in asks:
             reply = data.draw(replies(ask.data))
-            if (
-                reply is not None
-                and not resolution.reply_received(ask, reply, now)
-                and data.draw(st.booleans())
-            ):
-                resolution.ask_failed(ask, now)
+            if reply is not None and not flight.reply_received(ask, reply, now) and data.draw(st.booleans()):
+                flight.ask_failed(ask, now)
         if not asks:
-            now = max(now, resolution.timer)
-            resolution.handle_timer(now)
+            now = max(now, flight.timer)
+            flight.handle_timer(now)
     assert now <= 100.0 + DEADLINE_SECONDS
-    response = dns.message.from_wire(service.finish(started))
+    response = dns.message.from_wire(responses.pop())
     assert query.is_response(response)
     assert (response.edns >= 0) == (query.edns >= 0)
     made = [

@@ -101,8 +101,7 @@ def test_rfc6840_5_7_a_validating_forwarder_is_asked_for_ad(
 ) -> None:
     dns64 = lab({}, config(forwarders=(forwarder,)))
     query = dns.message.make_query(NAME, "TXT").to_wire()
-    started = dns64.service.message_received(query, "::1", tcp=False, now=0.0)
-    (ask,) = started.resolution.asks_to_send()
+    (ask,) = dns64.set_out(query).asks_to_send()
     assert bool(dns.message.from_wire(ask.data).flags & dns.flags.AD) == expected
 
 
@@ -190,15 +189,15 @@ def test_a_late_answer_of_who_does_not_validate_does_not_overrule_it_either(
 ) -> None:
     dns64 = lab(v4_only(reply), config(forwarders=(PLAIN, VALIDATING)))
     query = dns.message.make_query(NAME, "TXT").to_wire()
-    resolution = dns64.service.message_received(query, "::1", tcp=False, now=0.0).resolution
-    (plain,) = resolution.asks_to_send()
+    flight = dns64.set_out(query, now=0.0)
+    (plain,) = flight.asks_to_send()
     dns64.service.health.answered(PLAIN, 0.5)  # it is slow for this name only
-    resolution.handle_timer(resolution.timer)
-    (validating,) = resolution.asks_to_send()
+    flight.handle_timer(flight.timer)
+    (validating,) = flight.asks_to_send()
     failure = reply(rcode="SERVFAIL").to_wire(validating.data)
-    assert resolution.reply_received(validating, failure, 1.1)
-    assert not resolution.reply_received(plain, v4_only(reply)[NAME, "TXT"].to_wire(plain.data), 1.2)
-    assert resolution.answer.rcode == dns.rcode.SERVFAIL
+    assert flight.reply_received(validating, failure, 1.1)
+    assert not flight.reply_received(plain, v4_only(reply)[NAME, "TXT"].to_wire(plain.data), 1.2)
+    assert flight.resolution.answer.rcode == dns.rcode.SERVFAIL
 
 
 def test_who_does_not_validate_is_not_asked_while_another_validating_one_is_waited_for(
@@ -206,16 +205,16 @@ def test_who_does_not_validate_is_not_asked_while_another_validating_one_is_wait
 ) -> None:
     dns64 = lab(v4_only(reply), config(forwarders=(SECOND_VALIDATING, VALIDATING, PLAIN)))
     query = dns.message.make_query(NAME, "TXT").to_wire()
-    resolution = dns64.service.message_received(query, "::1", tcp=False, now=100.0).resolution
-    resolution.asks_to_send()
+    flight = dns64.set_out(query, now=100.0)
+    flight.asks_to_send()
     dns64.service.health.answered(SECOND_VALIDATING, 100.5)  # it is slow for this name only
-    resolution.handle_timer(resolution.timer)
-    (validating,) = resolution.asks_to_send()
-    assert resolution.reply_received(validating, reply(rcode="SERVFAIL").to_wire(validating.data), 101.1)
+    flight.handle_timer(flight.timer)
+    (validating,) = flight.asks_to_send()
+    assert flight.reply_received(validating, reply(rcode="SERVFAIL").to_wire(validating.data), 101.1)
     whom = []
-    while resolution.answer is None:
-        resolution.handle_timer(resolution.timer)
-        whom += [ask.forwarder for ask in resolution.asks_to_send()]
+    while not flight.done:
+        flight.handle_timer(flight.timer)
+        whom += [ask.forwarder for ask in flight.asks_to_send()]
     assert PLAIN not in whom
     assert SECOND_VALIDATING in whom
 

@@ -22,8 +22,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from nat64.addressing.prefix import Pref64
-from nat64.config.dns64_config import Dns64Config, Endpoint, Forwarder, SynthesisPrefix, View
-from nat64.dns64.service import Query, Service
+from nat64.config.dns64_config import CacheSettings, Dns64Config, Endpoint, Forwarder, SynthesisPrefix, View
+from nat64.dns64.service import Later, Service
+from nat64.dns64.transport import Transport
 from nat64.dns64.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -129,10 +130,14 @@ class Dns64:
     async def ask(self, rdtype: str = "AAAA") -> dns.message.Message:
         query = dns.message.make_query(NAME, rdtype)
         now = asyncio.get_running_loop().time()
-        started = self.service.message_received(query.to_wire(), "::1", tcp=False, now=now)
-        assert isinstance(started, Query)
-        await self.upstream.pursue(started.resolution)
-        return dns.message.from_wire(self.service.finish(started))
+        response: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        result = self.service.message_received(
+            query.to_wire(), "::1", transport=Transport.UDP, now=now, deliver=response.set_result
+        )
+        assert isinstance(result, Later)
+        for flight in self.service.flights_to_begin():
+            self.upstream.begin(flight)
+        return dns.message.from_wire(await response)
 
 
 def forwarder(port: int, name: str = RIGHT) -> Forwarder:
@@ -144,7 +149,7 @@ async def dns64(*forwarders: Forwarder) -> AsyncIterator[Dns64]:
     numbers = iter(range(1, 1000))
     service = Service(random_id=lambda: next(numbers))
     prefix = SynthesisPrefix(Pref64(IPv6Network("2001:db8:64::/96")))
-    service.configure(Dns64Config(View(forwarders, prefixes=(prefix,))))
+    service.configure(Dns64Config(View(forwarders, prefixes=(prefix,)), cache=CacheSettings(size=0)))
     made = Dns64(service, Upstream())
     yield made
     made.upstream.close()

@@ -16,10 +16,11 @@ import dns.rcode
 import dns.rrset
 import pytest
 
-from nat64.config.dns64_config import Dns64Config, Endpoint, Forwarder, View
+from nat64.config.dns64_config import CacheSettings, Dns64Config, Endpoint, Forwarder, View
 from nat64.dns64.server import Server
-from nat64.dns64.service import Query
+from nat64.dns64.service import Later, Service
 from nat64.dns64.sockets import Families
+from nat64.dns64.transport import Transport
 from nat64.dns64.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -87,6 +88,21 @@ class NameServer(asyncio.DatagramProtocol):
         server.close()
 
 
+async def respond(
+    service: Service, upstream: Upstream, query: bytes, transport: Transport
+) -> dns.message.Message:
+    """Put a query to the service, and return the response that the forwarders bring about."""
+    loop = asyncio.get_running_loop()
+    response: asyncio.Future[bytes] = loop.create_future()
+    result = service.message_received(
+        query, "::1", transport=transport, now=loop.time(), deliver=response.set_result
+    )
+    assert isinstance(result, Later)
+    for flight in service.flights_to_begin():
+        upstream.begin(flight)
+    return dns.message.from_wire(await response)
+
+
 async def ask(*forwarders: Forwarder, times: int = 1) -> list[dns.message.Message]:
     """Ask the daemon's own server for a TXT record, over TCP so that nothing of the answer is lost."""
 
@@ -94,16 +110,12 @@ async def ask(*forwarders: Forwarder, times: int = 1) -> list[dns.message.Messag
         return []
 
     service = Server(Families(), nobody).service  # type: ignore[arg-type]
-    service.configure(Dns64Config(View(forwarders)))
+    service.configure(Dns64Config(View(forwarders), cache=CacheSettings(size=0)))
     upstream = Upstream()
     responses = []
     for _ in range(times):
         query = dns.message.make_query(NAME, "TXT")
-        now = asyncio.get_running_loop().time()
-        started = service.message_received(query.to_wire(), "::1", tcp=True, now=now)
-        assert isinstance(started, Query)
-        await upstream.pursue(started.resolution)
-        response = dns.message.from_wire(service.finish(started))
+        response = await respond(service, upstream, query.to_wire(), Transport.TCP)
         assert query.is_response(response)
         responses.append(response)
     return responses

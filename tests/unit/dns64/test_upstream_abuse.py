@@ -19,13 +19,16 @@ import dns.rrset
 import pytest
 
 from nat64.config.totd import parse
-from nat64.dns64.service import Query, Service
+from nat64.dns64.message import parse as parse_message
+from nat64.dns64.service import Service
+from nat64.dns64.transport import Transport
 from tests.fuzz.dns64_promises import answered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nat64.dns64.exchange import Ask
+    from nat64.dns64.flight import Flight
 
     Spoil = Callable[[dns.message.Message], bytes]
 
@@ -141,7 +144,7 @@ SPOILS: Final = (
 
 
 def ask_through(
-    forwarder: Callable[[Ask, Query, float], None],
+    forwarder: Callable[[Ask, Flight, float], None],
     rdtype: str = "AAAA",
     config: str = ONE,
     *,
@@ -160,44 +163,44 @@ def data(response: dns.message.Message) -> list[str]:
     return [str(rdata) for rrset in response.answer for rdata in rrset]
 
 
-def tell(query: Query, ask: Ask, now: float) -> None:
-    assert query.resolution.reply_received(ask, true_reply(ask.data).to_wire(), now)
+def tell(flight: Flight, ask: Ask, now: float) -> None:
+    assert flight.reply_received(ask, true_reply(ask.data).to_wire(), now)
 
 
 @pytest.mark.parametrize("spoil", SPOILS)
 def test_rfc5452_9_1_a_forgery_is_not_believed_and_the_truth_behind_it_is(spoil: Spoil) -> None:
-    def forwarder(ask: Ask, query: Query, now: float) -> None:
+    def forwarder(ask: Ask, flight: Flight, now: float) -> None:
         for _ in range(10):
-            assert not query.resolution.reply_received(ask, spoil(forgery(ask.data)), now)
-        tell(query, ask, now)
+            assert not flight.reply_received(ask, spoil(forgery(ask.data)), now)
+        tell(flight, ask, now)
 
     assert data(ask_through(forwarder)) == [SYNTHESIZED]
 
 
 @pytest.mark.parametrize("spoil", SPOILS)
 def test_rfc5452_9_1_forgeries_alone_are_as_silence(spoil: Spoil) -> None:
-    def forwarder(ask: Ask, query: Query, now: float) -> None:
-        query.resolution.reply_received(ask, spoil(forgery(ask.data)), now)
+    def forwarder(ask: Ask, flight: Flight, now: float) -> None:
+        flight.reply_received(ask, spoil(forgery(ask.data)), now)
 
     response = ask_through(forwarder, config=TWO)
     assert (response.rcode(), data(response)) == (dns.rcode.SERVFAIL, [])
 
 
 def test_a_reply_cut_at_any_place_is_as_silence() -> None:
-    def forwarder(ask: Ask, query: Query, now: float) -> None:
+    def forwarder(ask: Ask, flight: Flight, now: float) -> None:
         wire = forgery(ask.data).to_wire()
-        assert not any(query.resolution.reply_received(ask, wire[:end], now) for end in range(len(wire)))
-        tell(query, ask, now)
+        assert not any(flight.reply_received(ask, wire[:end], now) for end in range(len(wire)))
+        tell(flight, ask, now)
 
     assert data(ask_through(forwarder)) == [SYNTHESIZED]
 
 
 def test_the_second_forwarder_is_asked_where_the_first_only_talks_nonsense() -> None:
-    def forwarder(ask: Ask, query: Query, now: float) -> None:
+    def forwarder(ask: Ask, flight: Flight, now: float) -> None:
         if str(ask.forwarder.endpoint.address) == FIRST:
-            query.resolution.reply_received(ask, ask.data[:2] + b"\xff" * 40, now)
+            flight.reply_received(ask, ask.data[:2] + b"\xff" * 40, now)
         else:
-            tell(query, ask, now)
+            tell(flight, ask, now)
 
     assert data(ask_through(forwarder, config=TWO)) == [SYNTHESIZED]
 
@@ -211,9 +214,9 @@ def test_the_second_forwarder_is_asked_where_the_first_only_talks_nonsense() -> 
     ],
 )
 def test_aaaa_records_of_another_owner_or_class_do_not_hinder_synthesis(lie: str) -> None:
-    def forwarder(ask: Ask, query: Query, now: float) -> None:
-        lies = (lie,) if ask.message.question.qtype == dns.rdatatype.AAAA else ()
-        assert query.resolution.reply_received(ask, true_reply(ask.data, *lies).to_wire(), now)
+    def forwarder(ask: Ask, flight: Flight, now: float) -> None:
+        lies = (lie,) if parse_message(ask.data).question.qtype == dns.rdatatype.AAAA else ()
+        assert flight.reply_received(ask, true_reply(ask.data, *lies).to_wire(), now)
 
     assert data(ask_through(forwarder)) == [SYNTHESIZED]
 
@@ -225,13 +228,13 @@ def test_a_records_beside_the_chain_are_not_synthesized() -> None:
         f"c.example. 60 IN A {FORGED}",
     )
 
-    def forwarder(ask: Ask, query: Query, now: float) -> None:
-        records = chain if ask.message.question.qtype == dns.rdatatype.A else chain[:1]
+    def forwarder(ask: Ask, flight: Flight, now: float) -> None:
+        records = chain if parse_message(ask.data).question.qtype == dns.rdatatype.A else chain[:1]
         soa = dns.rrset.from_text("example.", 60, "IN", "SOA", "ns.example. root.example. 1 2 3 4 60")
         reply = true_reply(ask.data, *records)
         if len(records) == 1:
             reply.authority.append(soa)
-        assert query.resolution.reply_received(ask, reply.to_wire(), now)
+        assert flight.reply_received(ask, reply.to_wire(), now)
 
     assert data(ask_through(forwarder)) == ["b.example.", SYNTHESIZED]
 
@@ -239,28 +242,31 @@ def test_a_records_beside_the_chain_are_not_synthesized() -> None:
 def test_what_comes_late_twice_or_after_the_answer_changes_nothing() -> None:
     service = Service(random_id=lambda: 0x1234)
     service.configure(parse(TWO, "dns64.conf"))
-    query = service.message_received(
-        dns.message.make_query(NAME, "AAAA").to_wire(), "::1", tcp=False, now=0.0
+    responses: list[bytes] = []
+    service.message_received(
+        dns.message.make_query(NAME, "AAAA").to_wire(),
+        "::1",
+        transport=Transport.UDP,
+        now=0.0,
+        deliver=responses.append,
     )
-    assert isinstance(query, Query)
-    resolution = query.resolution
-    early = resolution.asks_to_send()
-    resolution.handle_timer(resolution.timer)
-    late = resolution.asks_to_send()
+    (flight,) = service.flights_to_begin()
+    early = flight.asks_to_send()
+    flight.handle_timer(flight.timer)
+    late = flight.asks_to_send()
     assert late, "the second forwarder has to be asked for the first to be late"
     for ask in early:
         wire = true_reply(ask.data).to_wire()
-        assert resolution.reply_received(ask, wire, 1.5)
-        assert not resolution.reply_received(ask, wire, 1.5)
-    answer = resolution.answer
-    assert answer is not None
+        assert flight.reply_received(ask, wire, 1.5)
+        assert not flight.reply_received(ask, wire, 1.5)
+    (response,) = responses
     for ask in late:
-        assert not resolution.reply_received(ask, forgery(ask.data).to_wire(), 1.6)
-        resolution.ask_failed(ask, 1.7)
-    resolution.handle_timer(9.0)
-    assert resolution.asks_to_send() == []
-    assert resolution.answer is answer
-    assert data(dns.message.from_wire(service.finish(query))) == [SYNTHESIZED]
+        assert not flight.reply_received(ask, forgery(ask.data).to_wire(), 1.6)
+        flight.ask_failed(ask, 1.7)
+    flight.handle_timer(9.0)
+    assert flight.asks_to_send() == []
+    assert responses == [response]
+    assert data(dns.message.from_wire(response)) == [SYNTHESIZED]
 
 
 @pytest.mark.parametrize("rcode", ["SERVFAIL", "REFUSED", "NOTIMP", "FORMERR", "YXDOMAIN", "NOTAUTH"])
@@ -268,12 +274,12 @@ def test_what_comes_late_twice_or_after_the_answer_changes_nothing() -> None:
 def test_an_error_from_all_is_told_at_once(rcode: str, config: str) -> None:
     times = []
 
-    def forwarder(ask: Ask, query: Query, now: float) -> None:
+    def forwarder(ask: Ask, flight: Flight, now: float) -> None:
         reply = true_reply(ask.data)
         reply.answer.clear()
         reply.set_rcode(dns.rcode.from_text(rcode))
         times.append(now)
-        assert query.resolution.reply_received(ask, reply.to_wire(), now)
+        assert flight.reply_received(ask, reply.to_wire(), now)
 
     assert dns.rcode.to_text(ask_through(forwarder, config=config).rcode()) == rcode
     assert set(times) == {0.0}
@@ -282,9 +288,9 @@ def test_an_error_from_all_is_told_at_once(rcode: str, config: str) -> None:
 def test_closed_ports_are_servfail_at_once() -> None:
     times = []
 
-    def forwarder(ask: Ask, query: Query, now: float) -> None:
+    def forwarder(ask: Ask, flight: Flight, now: float) -> None:
         times.append(now)
-        query.resolution.ask_failed(ask, now)
+        flight.ask_failed(ask, now)
 
     assert ask_through(forwarder, config=TWO).rcode() == dns.rcode.SERVFAIL
     assert set(times) == {0.0}
@@ -293,42 +299,42 @@ def test_closed_ports_are_servfail_at_once() -> None:
 class _Truncating:
     """Forwarders that send everyone to TCP; `over_tcp` is what happens there, for those in `bad`."""
 
-    def __init__(self, over_tcp: Callable[[Ask, Query, float], Any], *bad: str) -> None:
+    def __init__(self, over_tcp: Callable[[Ask, Flight, float], Any], *bad: str) -> None:
         self._over_tcp = over_tcp
         self._bad = bad
 
-    def __call__(self, ask: Ask, query: Query, now: float) -> None:
+    def __call__(self, ask: Ask, flight: Flight, now: float) -> None:
         if str(ask.forwarder.endpoint.address) not in self._bad:
-            tell(query, ask, now)
+            tell(flight, ask, now)
         elif ask.tcp:
-            self._over_tcp(ask, query, now)
+            self._over_tcp(ask, flight, now)
         else:
             reply = true_reply(ask.data)
             reply.answer.clear()
             reply.flags |= dns.flags.TC
-            assert query.resolution.reply_received(ask, reply.to_wire(), now)
+            assert flight.reply_received(ask, reply.to_wire(), now)
 
 
-def _closes(ask: Ask, query: Query, now: float) -> None:
+def _closes(ask: Ask, flight: Flight, now: float) -> None:
     wire = true_reply(ask.data).to_wire()
-    assert not query.resolution.reply_received(ask, wire[:-4], now)
-    query.resolution.ask_failed(ask, now)
+    assert not flight.reply_received(ask, wire[:-4], now)
+    flight.ask_failed(ask, now)
 
 
-def _stalls(ask: Ask, query: Query, now: float) -> None:
+def _stalls(ask: Ask, flight: Flight, now: float) -> None:
     """Never say anything."""
 
 
-def _truncates_again(ask: Ask, query: Query, now: float) -> None:
+def _truncates_again(ask: Ask, flight: Flight, now: float) -> None:
     reply = true_reply(ask.data)
     reply.flags |= dns.flags.TC
-    query.resolution.reply_received(ask, reply.to_wire(), now)
+    flight.reply_received(ask, reply.to_wire(), now)
 
 
 @pytest.mark.parametrize("over_tcp", [_closes, _stalls, _truncates_again])
 @pytest.mark.parametrize("rdtype", ["A", "AAAA"])
 def test_rfc7766_5_what_fails_over_tcp_is_asked_of_the_next_or_is_servfail(
-    over_tcp: Callable[[Ask, Query, float], None], rdtype: str
+    over_tcp: Callable[[Ask, Flight, float], None], rdtype: str
 ) -> None:
     assert ask_through(_Truncating(over_tcp, FIRST), rdtype).rcode() == dns.rcode.SERVFAIL
     assert ask_through(_Truncating(over_tcp, FIRST, SECOND), rdtype, TWO).rcode() == dns.rcode.SERVFAIL
@@ -343,14 +349,14 @@ def test_rfc7766_8_an_answer_of_64_kilobytes_becomes_aaaa_if_they_fit_and_is_tru
 ) -> None:
     text = tuple(f"{NAME} 60 IN A 198.18.{host >> 8}.{host & 255}" for host in range(addresses))
 
-    def over_tcp(ask: Ask, query: Query, now: float) -> None:
-        records = text if ask.message.question.qtype == dns.rdatatype.A else ()
+    def over_tcp(ask: Ask, flight: Flight, now: float) -> None:
+        records = text if parse_message(ask.data).question.qtype == dns.rdatatype.A else ()
         wire = (
             true_reply(ask.data, *records).to_wire(max_size=65535)
             if records
             else true_reply(ask.data).to_wire()
         )
-        assert query.resolution.reply_received(ask, wire, now)
+        assert flight.reply_received(ask, wire, now)
 
     response = ask_through(_Truncating(over_tcp, FIRST), tcp=tcp)
     whole = fits and tcp

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,18 +13,23 @@ VARIABLES: dict[str, Any] = {
     "interfaces": ["lan0"],
     "allow_query": [],
     "listen": [],
+    "listen_tls": [],
     "port": 53,
     "prefixes": ["64:ff9b::/96"],
     "forwarders": [{"address": "127.0.0.1", "port": 65053}],
     "domains": [],
+    "exclude": [],
+    "mapped": [],
+    "unmapped": [],
     "views": [],
+    "query_log": "",
     "extra_directives": [],
 }
 
 
 def dns64_findings(*listening: Listener, **wanted: object) -> list[str]:
     given = dns64.read(VARIABLES | wanted)
-    return dns64.findings(given, ["lo", "lan0", "wan0"], {53: list(listening)})
+    return dns64.findings(given, ["lo", "lan0", "wan0"], {53: list(listening), 853: list(listening)})
 
 
 def test_nothing_stands_in_the_way_of_a_named_lan() -> None:
@@ -37,6 +43,12 @@ def test_nothing_stands_in_the_way_of_what_is_otherwise_for_some() -> None:
             forwarders=[{"address": "127.0.0.1", "tls": "dns.example", "port": None, "validating": True}],
             domains=[{"name": "corp.example", "synthesis": "never"}],
             views=[{"name": "guests", "networks": ["2001:db8:2::/48"], "prefixes": []}],
+            listen_tls=[
+                {"address": "2001:db8::1", "certificate": "/etc/nat64/tls/c", "key": "/etc/nat64/tls/k"}
+            ],
+            exclude=["2001:db8:bad::/48"],
+            unmapped=["192.0.2.0/24"],
+            query_log="/var/log/dns64d/queries.log",
         )
         == []
     )
@@ -67,6 +79,34 @@ def test_nothing_stands_in_the_way_of_what_is_otherwise_for_some() -> None:
         ({"extra_directives": ["Domain corp.example never"]}, "dns64_extra_directives"),
         ({"extra_directives": ["view guests 2001:db8::/32"]}, "dns64_extra_directives"),
         ({"extra_directives": ["port 5353"]}, "dns64_extra_directives"),
+        ({"extra_directives": ["Cache-Size 64M"]}, "dns64_extra_directives"),
+        ({"listen_tls": [{"address": "lan0", "certificate": "/c", "key": "/k"}]}, "dns64_listen_tls"),
+        ({"listen_tls": [{"address": "::1", "key": "/k"}]}, "dns64_listen_tls"),
+        ({"listen_tls": [{"address": "::1", "certificate": "c", "key": "/k"}]}, "dns64_listen_tls"),
+        ({"listen_tls": [{"address": "::1", "certificate": "/c", "key": None}]}, "dns64_listen_tls"),
+        (
+            {
+                "listen_tls": [{"address": "::1", "certificate": "/c", "key": "/k"}],
+                "forwarders": [{"address": "::1", "tls": "dns.example"}],
+            },
+            "dns64_forwarders",
+        ),
+        (
+            {
+                "listen_tls": [{"address": "::", "port": 443, "certificate": "/c", "key": "/k"}],
+                "forwarders": [{"address": "::1", "https": "https://dns.example/"}],
+            },
+            "dns64_forwarders",
+        ),
+        ({"forwarders": [{"address": "::1", "port": 53, "tls_pins": ["x"]}]}, "dns64_forwarders"),
+        ({"query_log": "queries.log"}, "dns64_query_log"),
+        ({"query_log": "/queries.log"}, "dns64_query_log"),
+        ({"query_log": "/var/log/../etc/shadow"}, "dns64_query_log"),
+        ({"query_log": "/var/log/d ns/q"}, "dns64_query_log"),
+        ({"query_log": "/var/log/%n/q"}, "dns64_query_log"),
+        ({"query_log": "/var/log/dns64d/"}, "dns64_query_log"),
+        ({"query_log": None}, "dns64_query_log"),
+        ({"query_log": ["/var/log/dns64d/q"]}, "dns64_query_log"),
         ({"extra_directives": ["retry 60\nretry 70"]}, "dns64_extra_directives"),
     ],
 )
@@ -77,7 +117,7 @@ def test_a_bad_dns64_value_is_told_with_its_variable(wanted: dict[str, Any], var
 
 
 @pytest.mark.parametrize("value", [None, 64, True, "lan0", {"lan0": 1}, [None], [64], [""]])
-@pytest.mark.parametrize("variable", [name for name in VARIABLES if name != "port"])
+@pytest.mark.parametrize("variable", [name for name in VARIABLES if name not in {"port", "query_log"}])
 def test_another_type_than_a_list_of_words_gets_one_clear_error(variable: str, value: object) -> None:
     (finding,) = dns64_findings(**{variable: value})
     assert finding.startswith(f"dns64_{variable}: ")
@@ -114,6 +154,15 @@ def test_who_holds_port_53_is_named(other: Listener) -> None:
 
 def test_a_listener_on_another_address_of_loopback_is_no_clash() -> None:
     assert dns64_findings(RESOLVED) == []
+
+
+def test_who_holds_the_port_for_tls_is_named_unless_it_is_udp_alone() -> None:
+    served = [{"address": "192.168.122.1", "certificate": "/c", "key": "/k"}]
+    listen = [{"address": "192.0.2.1"}]
+    (finding,) = dns64_findings(LIBVIRT, listen=listen, listen_tls=served)
+    assert finding.startswith("dns64_listen_tls: port 853 is taken by dnsmasq on 192.168.122.1; ")
+    quic = replace(LIBVIRT, protocol="udp")
+    assert dns64_findings(quic, listen=listen, listen_tls=served) == []
 
 
 def test_explicit_addresses_avoid_what_listens_elsewhere() -> None:

@@ -137,3 +137,32 @@ def test_a_reload_counts_only_after_the_start(openrc: OpenRC) -> None:
     assert services.reloaded_at("a") == 2000
     os.utime(openrc.run / "a/reloaded", (500, 500))
     assert services.reloaded_at("a") == 1000
+
+
+def test_an_upgrade_in_place_counts_only_for_the_program(openrc: OpenRC) -> None:
+    assert services.program_since("a") is None
+    openrc.start("a", 1000)
+    assert services.program_since("a") == 1000
+    mark = openrc.run / "a/upgraded"
+    mark.parent.mkdir()
+    mark.touch()
+    os.utime(mark, (2000, 2000))
+    assert services.program_since("a") == 2000
+    assert services.started_at("a") == 1000
+    os.utime(mark, (500, 500))
+    assert services.program_since("a") == 1000
+
+
+def test_a_program_that_an_interrupted_run_brought_is_left_over_until_it_was_taken_up(
+    openrc: OpenRC, tmp_path: Path
+) -> None:
+    openrc.start("a", 1000)
+    program = tmp_path / "current"
+    program.symlink_to("digest")
+    os.utime(program, (1500, 1500), follow_symlinks=False)
+    applied = [{"topic": "program changed", "service": "a", "since": "program", "files": [str(program)]}]
+    assert services.left_over(applied) == ["program changed"]
+    mark = openrc.run / "a/upgraded"
+    mark.parent.mkdir()
+    mark.touch()
+    assert services.left_over(applied) == []

@@ -8,9 +8,10 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Final
 
+from nat64.config.dns64_config import ClientLimits
 from nat64.dns64.service import Service
 from nat64.dns64.sockets import BindError, Binding, Families, ListeningPair, bindings, open_pair
-from nat64.dns64.tcp_listeners import Tasks, TcpListeners
+from nat64.dns64.tcp_listeners import Accepting, Tasks, TcpListeners
 from nat64.dns64.udp_listener import UdpListener
 from nat64.dns64.upstream import Upstream
 
@@ -52,14 +53,15 @@ class Server:
         self._networks_of = networks_of
         self._upstream = Upstream()
         self._tasks = Tasks()
-        self._tcp = TcpListeners(self.service, self._begin)
-        self._open: dict[Binding, tuple[UdpListener, asyncio.Server]] = {}
+        self._tcp = TcpListeners(self.service, self._begin, ClientLimits())
+        self._open: dict[Binding, tuple[UdpListener, Accepting]] = {}
         self._changing_sockets = asyncio.Lock()
 
     async def start(self, config: Dns64Config, opened: Mapping[Binding, ListeningPair]) -> None:
         """Serve on sockets that are open already, perhaps from before privileges were dropped."""
         networks = await self._networks(config)
         self.service.configure(config)
+        self._tcp.configure(config.limits)
         self._upstream.prepare(config)
         self._allow(networks)
         await self._serve(opened)
@@ -77,6 +79,7 @@ class Server:
             missing = [binding for binding in wanted if binding not in self._open]
             opened = await self._open_beside(missing, wanted)
             self.service.configure(config)
+            self._tcp.configure(config.limits)
             self._allow(networks)
             await self._serve(opened)
             for binding in set(self._open) - set(wanted):
@@ -106,6 +109,7 @@ class Server:
         self._upstream.close()
         for binding in list(self._open):
             self._close(binding)
+        self._tcp.close()
 
     def _begin(self) -> None:
         """Pursue what clients have asked."""
@@ -120,7 +124,7 @@ class Server:
     async def _serve(self, pairs: Mapping[Binding, ListeningPair]) -> None:
         for binding, pair in pairs.items():
             udp = UdpListener(pair.udp, self.service, self._begin, asked_for=binding.address.is_unspecified)
-            self._open[binding] = (udp, await self._tcp.serve(pair.tcp))
+            self._open[binding] = (udp, self._tcp.serve(pair.tcp))
             log.info("listening", extra={"at": str(binding)})
 
     def _close(self, binding: Binding) -> None:

@@ -51,8 +51,8 @@ def main() -> int:
         directory = Path(name)
         directory.chmod(0o755)
         clock = FakeClock(directory)
-        with network.place(directory, options.seed, clock.environment) as place:
-            campaign = _Campaign(place, clock, options.seconds, options.seed)
+        with network.place(directory, options.seed, options.intensity, clock.environment) as place:
+            campaign = _Campaign(place, clock, options)
             try:
                 campaign.run()
             finally:
@@ -81,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--seconds", type=float, default=3600, help="how long; memory is judged from half an hour on [3600]")
     add("--seed", type=int, default=1, help="of all that is random [1]")
+    add("--intensity", type=float, default=1.0, help="what to multiply the attackers' rates by [1]")
     add("--log", type=Path, help="the log to write (default: one of tests/endurance/log)")
     add("--keep", type=Path, metavar="FILE", help="copy there what the daemon logged")
     return parser
@@ -89,13 +90,14 @@ def _parser() -> argparse.ArgumentParser:
 class _Campaign:
     """The loads and the operations, side by side."""
 
-    def __init__(self, place: Place, clock: FakeClock, seconds: float, seed: int) -> None:
+    def __init__(self, place: Place, clock: FakeClock, options: argparse.Namespace) -> None:
+        seconds: float = options.seconds
         self._place = place
         self._gateway = place.gateway
         self._seconds = seconds
         self._operations = Operations(place, clock, pace=1.0 if seconds >= 600 else seconds / 600)
         self._loads = {
-            name: self._start(name, seed, seconds, *words)
+            name: self._start(name, options.seed, seconds, *words)
             for name, words in {
                 "good_clients": (
                     *(("--tls", str(self._gateway.tls)) if self._gateway.tls else ()),
@@ -103,7 +105,10 @@ class _Campaign:
                     network.SERVER4,
                 ),
                 "bad_clients": (network.SERVER6, *network.BAD[:5]),
-                "hostile_clients": (network.SERVER6, *network.BAD[5:]),
+                "hostile_clients": (
+                    *("--intensity", str(options.intensity)),
+                    *(network.SERVER6, *network.BAD[5:]),
+                ),
             }.items()
         }
         self.findings = Findings(seconds)
@@ -190,6 +195,7 @@ def _about(
         "began": f"{began:%Y-%m-%d %H:%M} UTC",
         "seconds": f"{options.seconds:.0f}",
         "seed": str(options.seed),
+        "intensity": str(options.intensity),
         "commit": f"{before['commit']}{changed}",
         "machine": f"{before['processor']}, {before['cores']} cores, Linux {before['kernel']}, Python {before['python']}",
         "config": " / ".join(place.gateway.config.splitlines()),

@@ -1,7 +1,8 @@
-"""A scripted forwarder, to be run inside a namespace: ``forwarder.py ADDRESS VICTIM SEED``. It serves until it is killed.
+"""A scripted forwarder, to be run inside a namespace: ``forwarder.py ADDRESS VICTIM SEED INTENSITY``. It serves until it is killed.
 
 Of each name it does what the name's kind says. Besides, it sends replies that nobody asked for to random ports of VICTIM, the
-host that asks it, in bursts: what an attacker can do who writes this forwarder's address on his datagrams.
+host that asks it, in bursts of which INTENSITY multiplies the size: what an attacker can do who writes this forwarder's
+address on his datagrams.
 """
 
 from __future__ import annotations
@@ -94,12 +95,12 @@ async def serve_stream(reader: asyncio.StreamReader, writer: asyncio.StreamWrite
     writer.close()
 
 
-async def _spoof(forwarder: Forwarder, victim: str, random: Random) -> None:
+async def _spoof(forwarder: Forwarder, victim: str, random: Random, intensity: float) -> None:
     """Send bursts of what nobody asked for, each spread over a second."""
     while True:
         await asyncio.sleep(BURST_EACH)
         for _ in range(BURST // _SLICE):
-            for _ in range(_SLICE):
+            for _ in range(round(_SLICE * intensity)):
                 query = random.randbytes(2) + _STRANGER[2:]
                 question = zones.question_of(query)
                 assert question is not None
@@ -108,7 +109,7 @@ async def _spoof(forwarder: Forwarder, victim: str, random: Random) -> None:
             await asyncio.sleep(_SLICE / BURST)
 
 
-async def serve(address: str, victim: str, seed: int) -> None:
+async def serve(address: str, victim: str, seed: int, intensity: float) -> None:
     """Serve for ever."""
     random = Random(seed)  # noqa: S311 - the same each time
     loop = asyncio.get_running_loop()
@@ -116,8 +117,8 @@ async def serve(address: str, victim: str, seed: int) -> None:
     server = await asyncio.start_server(serve_stream, address, PORT)
     print("serving", flush=True)  # noqa: T201 - tells the campaign that it may begin
     async with server:
-        await _spoof(forwarder, victim, random)
+        await _spoof(forwarder, victim, random, intensity)
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+    asyncio.run(serve(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])))

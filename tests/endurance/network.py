@@ -126,12 +126,14 @@ class Forwarders:
 
     namespace: Namespace
     seed: int
+    intensity: float
     running: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
 
     def start(self, address: str) -> None:
         """Start one and wait until it serves."""
         process = self.namespace.popen(
-            *(sys.executable, "-m", forwarder.__name__, address, _VICTIM, str(self.seed)),
+            *(sys.executable, "-m", forwarder.__name__),
+            *(address, _VICTIM, str(self.seed), str(self.intensity)),
             cwd=ROOT,
             stderr=None,
         )
@@ -154,7 +156,7 @@ class Place:
 
 
 @contextlib.contextmanager
-def place(directory: Path, seed: int, environment: dict[str, str]) -> Iterator[Place]:
+def place(directory: Path, seed: int, intensity: float, environment: dict[str, str]) -> Iterator[Place]:
     """Make the network with dns64d and the forwarders in it, and remove it whatever happens."""
     with namespaces("client", "gateway", "upstream") as (client, gateway, upstream):
         link(client, "lan0", gateway, "lan0")
@@ -168,7 +170,7 @@ def place(directory: Path, seed: int, environment: dict[str, str]) -> Iterator[P
             for address in addresses:
                 namespace.run("ip", "address", "add", address, "dev", device)
         gateway.run("ip", "route", "add", "2001:db8:f::/48", "via", GOOD[0])
-        forwarders = Forwarders(upstream, seed)
+        forwarders = Forwarders(upstream, seed, intensity)
         for address in FORWARDERS:
             forwarders.start(address)
         yield Place(client, _gateway(gateway, directory, environment), forwarders)

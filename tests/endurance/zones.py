@@ -19,7 +19,7 @@ PREFIX: Final = ipaddress.IPv6Network("2001:db8:64::/96")
 FORGED: Final = ipaddress.IPv4Address("203.0.113.66")
 """In every lie, and in no answer."""
 TTL: Final = 20
-MANY: Final = 60
+MANY: Final = 100
 A, CNAME, SOA, AAAA = 1, 5, 6, 28
 TRUNCATED: Final = 0x0200
 _RESPONSE: Final = 0x8180

@@ -155,7 +155,7 @@ class Resolution:
             self._conclude_aaaa(main, self._a)
 
     def _conclude_plain(self, main: Reply | None, a: Lookup) -> bool:
-        """Answer from plain replies, as `_conclude_aaaa` would; return whether that is done."""
+        """Answer from plain replies, as `_conclude_aaaa` would; return whether that is all there is to do by now."""
         aaaa = main.plain if main is not None else None
         if aaaa is None or self.around.domains.synthesis(self.question.name) is not None:
             return False
@@ -164,7 +164,9 @@ class Resolution:
                 return False
             self._finish(main, "forwarded")
             return True
-        made = a.reply.plain if a.done and a.reply is not None else None
+        if not a.done:
+            return True
+        made = a.reply.plain if a.reply is not None else None
         if made is None or not made.addresses:
             return False
         embedded = self.around.choice.embed(made.addresses)

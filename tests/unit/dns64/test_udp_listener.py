@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Final
 
 import dns.flags
@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 
 CONFIG: Final = "forwarder 192.0.2.53\nprefix 2001:db8:64::/96"
 LOCAL: Final = "ipv4only.arpa."
-ASKED: Final = {"127.0.0.1": IPv4Address(0), "127.0.0.9": IPv4Address(0), "::1": IPv6Address(0)}
+ASKED: Final[dict[str, IPv4Address | IPv6Address]] = {
+    "127.0.0.1": IPv4Address(0),
+    "127.0.0.9": IPv4Address(0),
+    "::1": IPv6Address(0),
+}
 """Addresses to ask, and the wildcard that is bound."""
 
 
@@ -35,7 +39,7 @@ def served(asked: str, *, wildcard: bool, check: Check) -> Service:
     async def run() -> Service:
         service = Service(random_id=lambda: 1)
         service.configure(parse(CONFIG, "f"))
-        bound = ASKED[asked] if wildcard else type(ASKED[asked])(asked)
+        bound = ASKED[asked] if wildcard else ip_address(asked)
         pair = open_pair(Binding(bound, 0))
         begun: list[object] = []
         listener = UdpListener(
@@ -64,7 +68,7 @@ def ask(client: socket.socket, *queries: dns.message.Message) -> dict[int, dns.m
 @pytest.mark.parametrize("wildcard", [False, True])
 @pytest.mark.parametrize("asked", list(ASKED))
 def test_a_response_comes_from_the_address_that_was_asked(asked: str, wildcard: bool) -> None:
-    def check(_: Service, client: socket.socket, __: tuple[str, int]) -> None:
+    def check(_service: Service, client: socket.socket, _to: tuple[str, int]) -> None:
         for _ in range(4):  # the cache's answer, and one that stands ready, too
             query = dns.message.make_query(LOCAL, "AAAA", use_edns=0)
             (response,) = ask(client, query).values()
@@ -78,7 +82,7 @@ def test_a_response_comes_from_the_address_that_was_asked(asked: str, wildcard: 
 
 
 def test_each_query_of_a_batch_gets_its_own_response() -> None:
-    def check(_: Service, client: socket.socket, __: tuple[str, int]) -> None:
+    def check(_service: Service, client: socket.socket, _to: tuple[str, int]) -> None:
         for _ in range(3):
             queries = [
                 dns.message.make_query(LOCAL, rdtype, id=number)
@@ -91,7 +95,7 @@ def test_each_query_of_a_batch_gets_its_own_response() -> None:
 
 
 def test_silence_in_the_midst_of_a_batch_moves_no_response() -> None:
-    def check(service: Service, client: socket.socket, _: tuple[str, int]) -> None:
+    def check(service: Service, client: socket.socket, _to: tuple[str, int]) -> None:
         query = dns.message.make_query(LOCAL, "AAAA", id=1)
         for _ in range(3):
             ask(client, query)

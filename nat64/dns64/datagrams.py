@@ -30,8 +30,8 @@ class _IoVec(ctypes.Structure):
     _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
 
 
-class _Message(ctypes.Structure):
-    """``struct mmsghdr``: a ``struct msghdr``, and how many bytes came or went."""
+class _Header(ctypes.Structure):
+    """``struct msghdr``."""
 
     _fields_ = (
         ("name", ctypes.c_void_p),
@@ -41,8 +41,13 @@ class _Message(ctypes.Structure):
         ("control", ctypes.c_void_p),
         ("control_length", ctypes.c_size_t),
         ("flags", ctypes.c_int),
-        ("length", ctypes.c_uint),
     )
+
+
+class _Message(ctypes.Structure):
+    """``struct mmsghdr``: the same, and how many bytes came or went."""
+
+    _fields_ = (("header", _Header), ("length", ctypes.c_uint))
 
 
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
@@ -113,7 +118,7 @@ class Datagrams:
                 (self._received, ctypes.addressof(self._incoming[slot]), 1),
                 (self._sent, ctypes.addressof(self._outgoing[2 * slot]), 2),
             ):
-                messages[slot] = _Message(
+                messages[slot].header = _Header(
                     *(names + _NAME_STRIDE * slot, name_size, vectors, count),
                     controls + _CONTROL_STRIDE * slot if self._control_size else None,
                     self._control_size,

@@ -58,6 +58,10 @@ class Forwarder:
         """Whether it is asked over TLS or HTTPS, and never in clear."""
         return self.tls_name is not None or bool(self.pins)
 
+    def __hash__(self) -> int:
+        # A few of them are keys wherever queries go; to hash all of one would be most of a look-up.
+        return hash(self.endpoint.port)
+
     def __str__(self) -> str:
         return f"{self.endpoint} ({self.tls_name})" if self.tls_name else str(self.endpoint)
 

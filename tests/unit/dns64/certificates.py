@@ -1,9 +1,10 @@
-"""Certificates of the tests' own name servers."""
+"""Certificates for name servers of tests, and their keys."""
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -21,17 +22,37 @@ def elliptic_key() -> Key:
     return ec.generate_private_key(ec.SECP256R1())
 
 
+@dataclass(frozen=True, slots=True)
+class Files:
+    """A certificate and its key, as PEM files."""
+
+    certificate: Path
+    key: Path
+
+
+def make(directory: Path, name: str, *, password: bytes | None = None) -> Files:
+    """Make a self-signed certificate for a name, and keep its key beside it."""
+    key = elliptic_key()
+    files = Files(directory / f"{name}.pem", directory / f"{name}.key")
+    files.certificate.write_bytes(certificate(name, key).public_bytes(serialization.Encoding.PEM))
+    files.key.write_bytes(_written(key, password))
+    return files
+
+
 def make_certificate(path: Path, name: str, key: Key | None = None) -> bytes:
     """Write a self-signed certificate for a name, with its key, as PEM; return its pin."""
     key = key or elliptic_key()
     made = certificate(name, key)
-    path.write_bytes(
-        made.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
+    path.write_bytes(made.public_bytes(serialization.Encoding.PEM) + _written(key, None))
     return pin(key)
+
+
+def _written(key: Key, password: bytes | None) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption(),
+    )
 
 
 def certificate(name: str, key: Key) -> x509.Certificate:

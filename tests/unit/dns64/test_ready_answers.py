@@ -1,0 +1,93 @@
+"""Responses that stand ready: whose bytes, until when, with which TTLs, and how many."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import TYPE_CHECKING, Any, Final
+
+import dns.edns
+import dns.message
+import pytest
+
+from nat64.dns64.ready_answers import ReadyAnswer, ReadyAnswers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Make = Callable[..., Any]
+
+NAME: Final = "v4.example."
+CLIENT: Final = bytes.fromhex("20010db800000000000000000000000c")
+
+
+@pytest.fixture
+def twice(lab: Make, reply: Make) -> Any:  # noqa: ANN401 - the service of conftest
+    """Give a service that was asked twice for a name."""
+    soa = "example. 300 IN SOA ns.example. root.example. 1 2 3 4 300"
+    zone = {
+        (NAME, "AAAA"): reply(authority=(soa,)),
+        (NAME, "A"): reply(answer=(f"{NAME} 100 IN A 192.0.2.33", f"{NAME} 100 IN A 192.0.2.34")),
+    }
+    dns64 = lab(zone, caching=True)
+    for _ in range(2):
+        dns64.ask(NAME, use_edns=0)
+    return dns64
+
+
+def ready(dns64: Any, **options: Any) -> ReadyAnswer | None:  # noqa: ANN401 - as above
+    query = dns.message.make_query(NAME, "AAAA", **{"use_edns": 0} | options)
+    return dns64.service.client(CLIENT).find_ready(query.to_wire()[2:])  # type: ignore[no-any-return]
+
+
+def test_the_second_ask_makes_an_answer_ready_that_is_the_response_but_for_the_id(twice: Any) -> None:  # noqa: ANN401
+    answer = ready(twice)
+    assert answer is not None
+    in_memory = ctypes.string_at(answer.address, answer.size)
+    response = dns.message.from_wire(b"\0\7" + in_memory)
+    assert dns.message.make_query(NAME, "AAAA", id=7, use_edns=0).is_response(response)
+    assert response.answer == twice.ask(NAME, use_edns=0).answer
+
+
+@pytest.mark.parametrize("options", [{"use_edns": -1}, {"payload": 512}, {"want_dnssec": True}, {"flags": 0}])
+def test_other_bytes_of_a_query_have_none(twice: Any, options: dict[str, Any]) -> None:  # noqa: ANN401
+    assert ready(twice, **options) is None
+
+
+def test_a_query_with_options_is_never_answered_so(twice: Any) -> None:  # noqa: ANN401
+    options = [dns.edns.GenericOption(dns.edns.OptionType.COOKIE, bytes(8))]
+    for _ in range(3):
+        twice.ask(NAME, use_edns=0, options=options)
+    assert ready(twice, options=options) is None
+
+
+def test_its_ttls_go_down_by_the_second_and_it_ends_before_the_last_tenth(twice: Any) -> None:  # noqa: ANN401
+    answer = ready(twice)
+    assert answer is not None
+    second = int(twice.now)
+    answer.turn_to(second + 40)
+    response = dns.message.from_wire(b"\0\7" + ctypes.string_at(answer.address, answer.size))
+    assert response.answer[0].ttl == 60
+    assert answer.until == second + 90
+
+
+def test_a_flush_and_a_reload_leave_none(twice: Any) -> None:  # noqa: ANN401
+    twice.service.flush(NAME)
+    assert ready(twice) is None
+    for _ in range(2):
+        twice.ask(NAME, use_edns=0)
+    assert ready(twice) is not None
+    twice.reload(twice.service.config)
+    assert ready(twice) is None
+
+
+def test_the_table_is_bounded_and_the_oldest_go_first() -> None:
+    table = ReadyAnswers(5000)
+    for number in range(100):
+        table.put(number.to_bytes(30, "big"), ReadyAnswer(bytearray(100), (), 0, 60))
+        assert len(table) <= 8
+    assert table.find(bytes(30)) is None
+    assert table.find((99).to_bytes(30, "big")) is not None
+    table.put(b"large", ReadyAnswer(bytearray(60000), (), 0, 60))
+    assert table.find(b"large") is None
+    table.clear()
+    assert len(table) == 0

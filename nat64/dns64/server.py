@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from nat64.dns64.access import AllowQuery
-from nat64.dns64.sockets import BindError, Binding, Families, bindings
+from nat64.dns64.sockets import BindError, Families, bindings
 from nat64.dns64.upstream import Upstream
 from nat64.dns64.worker import Assignment, serve
 from nat64.dns64.worker_channel import Allow, Ask, Flush, Serve, TakeSockets
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from nat64.config.dns64_config import Dns64Config, Interfaces, IPNetwork
     from nat64.dns64.listening import Listening, Opened
+    from nat64.dns64.sockets import Binding, BoundSockets
 
 log = logging.getLogger(__name__)
 
@@ -154,14 +155,18 @@ class Server:
         return {"sockets": self._listening.hand_over(), "workers": self.processes.hand_over()}
 
     def _serve_as_worker(self, number: int, channel: socket.socket) -> None:
-        sockets = self._listening.of(number)
-        wanted = bindings(self.config, self._families)
-        chosen = {binding: bound for binding, bound in sockets.items() if binding in wanted}
-        workers = worker_count(self.config)
-        serve(Assignment(self.config, workers, self.allowed, chosen, self._upstream), channel)
+        assignment = Assignment(
+            self.config, worker_count(self.config), self.allowed, self._sockets_of(number), self._upstream
+        )
+        serve(assignment, channel)
 
     def _kept_by(self, number: int) -> Iterable[int]:
-        return [each.fileno() for bound in self._listening.of(number).values() for each in bound]
+        return [each.fileno() for bound in self._sockets_of(number).values() for each in bound]
+
+    def _sockets_of(self, number: int) -> dict[Binding, BoundSockets]:
+        """Return a worker's sockets, without those that are about to be closed."""
+        wanted = set(bindings(self.config, self._families))
+        return {binding: bound for binding, bound in self._listening.of(number).items() if binding in wanted}
 
     async def _have_served(
         self, opened: Opened, wanted: Sequence[Binding], config: Dns64Config | None = None

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from nat64.dns64.service import Service
-from nat64.dns64.sockets import BoundSockets
+from nat64.dns64.sockets import BoundSockets, hear_no_more
 from nat64.dns64.tcp_listeners import Tasks, TcpListeners
 from nat64.dns64.udp_listener import UdpListener
 from nat64.dns64.worker_channel import Allow, Ask, Flush, Serve, TakeSockets, WorkerEnd
@@ -126,16 +126,21 @@ class _Worker:
         for binding, bound in taken.items():
             await self._serve(binding, bound)
         for served in leaving:
-            if self._service.waiting:
-                self._tasks.start(self._close(served))
-            else:
-                await served.drain()
-                served.close()
+            await self._retire(served)
 
-    async def _close(self, served: _Served) -> None:
-        """Close when what is under way has been answered."""
-        await self._finish()
+    async def _retire(self, served: _Served) -> None:
+        """Close sockets once what has come in by them so far is answered; new clients are served elsewhere."""
+        if served.bound.udp is not None:
+            hear_no_more(served.bound.udp)
         await served.drain()
+        served.tcp.close()
+        if self._service.waiting:
+            self._tasks.start(self._close_later(served))
+        else:
+            served.close()
+
+    async def _close_later(self, served: _Served) -> None:
+        await self._finish()
         served.close()
 
     async def _serve(self, binding: Binding, bound: BoundSockets) -> None:

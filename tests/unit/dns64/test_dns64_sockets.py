@@ -13,7 +13,7 @@ import pytest
 from nat64.config.totd import parse
 from nat64.dns64.listening import Listening, adopted
 from nat64.dns64.occupant import occupant
-from nat64.dns64.sockets import BindError, Binding, Families, bindings, open_bound, refuse_taken
+from nat64.dns64.sockets import BindError, Binding, Families, bindings, hear_no_more, open_bound, refuse_taken
 
 FORWARDER = "forwarder 192.0.2.53\n"
 LOOPBACK = IPv6Address("::1")
@@ -151,6 +151,41 @@ def test_workers_that_are_to_leave_get_nothing_new_and_the_rest_gets_all() -> No
     listening.add(listening.open_missing([binding], 3))
     assert min(datagrams_for_each(listening, binding, 3)) > 0
     listening.close()
+
+
+@pytest.mark.parametrize(
+    ("leaving", "staying"),
+    [
+        (LOOPBACK, IPv6Address("::")),
+        (IPv6Address("::"), IPv6Address("::")),
+        (IPv4Address("127.0.0.1"), IPv4Address("0.0.0.0")),  # noqa: S104 - on a free port, for a moment
+        (IPv4Address("0.0.0.0"), IPv4Address("0.0.0.0")),  # noqa: S104 - as above
+    ],
+)
+def test_a_socket_that_hears_no_more_leaves_all_to_the_others_and_can_send(
+    leaving: IPv4Address | IPv6Address, staying: IPv4Address | IPv6Address
+) -> None:
+    family = socket.AF_INET6 if leaving.version == 6 else socket.AF_INET
+    host = "::1" if leaving.version == 6 else "127.0.0.1"
+    with socket.socket(family, socket.SOCK_STREAM) as one:
+        one.bind((host, 0))
+        port = one.getsockname()[1]
+    retired, other = open_bound(Binding(leaving, port)), open_bound(Binding(staying, port))
+    assert retired.udp is not None
+    assert other.udp is not None
+    with socket.socket(family, socket.SOCK_DGRAM) as first:
+        first.connect((host, port))
+        hear_no_more(retired.udp)
+        heard = 0
+        for _ in range(100):
+            with socket.socket(family, socket.SOCK_DGRAM) as client:
+                client.sendto(b"?", (host, port))
+            heard += len(other.udp.recv(1))
+        assert heard == 100
+        retired.udp.sendto(b"!", first.getsockname())
+        assert first.recv(1) == b"!"
+    retired.close()
+    other.close()
 
 
 def test_sockets_are_taken_over_as_they_were_handed_over() -> None:

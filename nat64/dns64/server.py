@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import secrets
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from nat64.dns64.access import AllowQuery
+from nat64.dns64.certificates import read_certificates
 from nat64.dns64.sockets import BindError, Families, bindings
 from nat64.dns64.upstream import Upstream
 from nat64.dns64.worker import Assignment, serve
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from nat64.config.dns64_config import Dns64Config, Interfaces, IPNetwork
+    from nat64.dns64.certificates import Contexts
     from nat64.dns64.listening import Listening, Opened
     from nat64.dns64.sockets import Binding, BoundSockets
 
@@ -39,7 +43,8 @@ def worker_count(config: Dns64Config) -> int:
 class Server:
     """Serves DNS64 by workers until `end`.
 
-    `listening` has the sockets of a first config open already, perhaps from before privileges were dropped.
+    `listening` has the sockets of a first config open already, perhaps from before privileges were dropped. Where no
+    config has one, `cookie_secret` is that of DNS cookies (RFC 7873); it is made where it is not given.
     """
 
     def __init__(
@@ -48,6 +53,7 @@ class Server:
         networks_of: Callable[[Interfaces], Awaitable[Sequence[IPNetwork]]],
         config: Dns64Config,
         listening: Listening,
+        cookie_secret: bytes | None = None,
     ) -> None:
         self.started = time.time()
         self.config = config
@@ -57,11 +63,14 @@ class Server:
         self._upstream = Upstream()
         self._access = AllowQuery(())
         self._changing = asyncio.Lock()
+        self._certificates: Contexts = {}
+        self._cookie_secret = cookie_secret or secrets.token_bytes(16)
         self._dismissal: asyncio.Task[None] | None = None
         self.processes = WorkerProcesses(self._serve_as_worker, self._kept_by)
 
     async def prepare(self) -> None:
-        """Read what is needed while all files can be reached. Raises what `networks_of` raises."""
+        """Read what is needed while all files can be reached. Raises `BindError` and what `networks_of` raises."""
+        self._certificates = read_certificates(self.config)
         self._upstream.prepare(self.config)
         self._allow(await self._networks(self.config))
 
@@ -89,19 +98,21 @@ class Server:
     async def reload(self, config: Dns64Config) -> None:
         """Serve by another config. Sockets that both configs name stay open.
 
-        Raises `BindError` when another one cannot be opened, and what `networks_of` raises; then everything
-        stays as it was.
+        Raises `BindError` when another one cannot be opened, or clients cannot be shown a certificate there, and
+        what `networks_of` raises; then everything stays as it was.
         """
         wanted = bindings(config, self._families)
         workers = worker_count(config)
         async with self._changing:
             networks = await self._networks(config)
+            certificates = read_certificates(config)
             opened = self._listening.open_missing(wanted, max(workers, self.processes.wanted))
+            self._certificates = certificates
             self._upstream.prepare(config)
             self.config = config
             self._allow(networks)
             self._listening.add(opened)
-            await self._have_served(opened, wanted, config)
+            await self._have_served(opened, wanted, self._told_workers(config))
             for binding in self._listening.close_others(wanted):
                 log.info("no longer listening", extra={"at": str(binding)})
             await self._resize(workers)
@@ -150,18 +161,31 @@ class Server:
         channels = [descriptor for _, descriptor in self.processes.hand_over()]
         return [*self._listening.descriptors, *channels]
 
-    def hand_over(self) -> dict[str, list[Any]]:
+    def hand_over(self) -> dict[str, Any]:
         """Describe sockets and workers to the program that takes this one's place."""
-        return {"sockets": self._listening.hand_over(), "workers": self.processes.hand_over()}
+        return {
+            "sockets": self._listening.hand_over(),
+            "workers": self.processes.hand_over(),
+            "cookie_secret": self._cookie_secret.hex(),
+        }
 
     def _serve_as_worker(self, number: int, channel: socket.socket) -> None:
         assignment = Assignment(
-            self.config, worker_count(self.config), self.allowed, self._sockets_of(number), self._upstream
+            self._told_workers(self.config),
+            worker_count(self.config),
+            self.allowed,
+            self._sockets_of(number),
+            self._upstream,
+            self._certificates,
         )
         serve(assignment, channel)
 
     def _kept_by(self, number: int) -> Iterable[int]:
         return [each.fileno() for bound in self._sockets_of(number).values() for each in bound]
+
+    def _told_workers(self, config: Dns64Config) -> Dns64Config:
+        """Return the config as workers get it: clients that one of them gave a cookie come to others, too."""
+        return replace(config, cookie_secret=config.cookie_secret or self._cookie_secret, warnings=())
 
     def _sockets_of(self, number: int) -> dict[Binding, BoundSockets]:
         """Return a worker's sockets, without those that are about to be closed."""

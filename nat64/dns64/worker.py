@@ -13,9 +13,11 @@ import select
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from nat64.dns64.certificates import read_certificates
 from nat64.dns64.service import Service
 from nat64.dns64.sockets import BoundSockets, hear_no_more
-from nat64.dns64.tcp_listeners import Tasks, TcpListeners
+from nat64.dns64.tcp_listeners import Accepting, Tasks, TcpListeners
+from nat64.dns64.tls_listeners import TlsAccepting, TlsListeners
 from nat64.dns64.udp_listener import UdpListener
 from nat64.dns64.worker_channel import Allow, Ask, Flush, Serve, TakeSockets, WorkerEnd
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from nat64.config.dns64_config import Dns64Config, IPNetwork
+    from nat64.dns64.certificates import Contexts
     from nat64.dns64.sockets import Binding
     from nat64.dns64.upstream import Upstream
     from nat64.dns64.worker_channel import ToWorker
@@ -47,20 +50,24 @@ class Assignment:
     sockets: Mapping[Binding, BoundSockets]
     upstream: Upstream
     """Prepared for `config`, while all files could be reached."""
+    certificates: Contexts
+    """Read likewise."""
 
 
 def serve(assignment: Assignment, channel: socket.socket) -> None:
     """Serve until told to leave, or until the supervisor is gone. This is all that a worker's process does."""
-    asyncio.run(_Worker(channel, assignment.upstream).run(assignment))
+    asyncio.run(_Worker(channel, assignment).run(assignment))
 
 
 class _Worker:
-    def __init__(self, channel: socket.socket, upstream: Upstream) -> None:
+    def __init__(self, channel: socket.socket, assignment: Assignment) -> None:
         self._channel = WorkerEnd(channel)
-        self._upstream = upstream
-        self._service = Service(random_id=lambda: secrets.randbelow(1 << 16))
+        self._upstream = upstream = assignment.upstream
+        self._service = Service(random_id=lambda: secrets.randbelow(1 << 16), statistics=upstream.statistics)
         self._tasks = Tasks()
-        self._tcp = TcpListeners(self._service, self._begin)
+        self._tcp = TcpListeners(self._service, self._begin, assignment.config.limits)
+        self._tls = TlsListeners(self._tcp)
+        self._certificates = assignment.certificates
         self._open: dict[Binding, _Served] = {}
         self._taken: dict[Binding, BoundSockets] = {}
         self._changing = asyncio.Lock()
@@ -70,7 +77,7 @@ class _Worker:
         self._service.configure(assignment.config, workers=assignment.workers)
         self._service.allow(assignment.networks)
         for binding, bound in assignment.sockets.items():
-            await self._serve(binding, bound)
+            self._serve(binding, bound)
         asyncio.get_running_loop().add_reader(self._channel.channel, self._listen)
         self._channel.send({"serving": True})
         await self._end.wait()
@@ -118,15 +125,23 @@ class _Worker:
     async def _serve_by(self, message: Serve) -> None:
         taken, self._taken = self._taken, {}
         if message.config is not None:
-            self._upstream.prepare(message.config)
-            self._service.configure(message.config, workers=message.workers)
-            self._service.allow(message.networks)
+            self._configure(message.config, message)
         leaving = [self._open.pop(binding) for binding in set(self._open) - set(message.wanted)]
         leaving += [self._open.pop(binding) for binding in taken if binding in self._open]
         for binding, bound in taken.items():
-            await self._serve(binding, bound)
+            self._serve(binding, bound)
         for served in leaving:
             await self._retire(served)
+
+    def _configure(self, config: Dns64Config, message: Serve) -> None:
+        self._certificates = read_certificates(config)
+        self._upstream.prepare(config)
+        self._service.configure(config, workers=message.workers)
+        self._service.allow(message.networks)
+        self._tcp.configure(config.limits)
+        for binding, served in self._open.items():
+            if isinstance(served.tcp, TlsAccepting) and binding in self._certificates:
+                served.tcp.context = self._certificates[binding]
 
     async def _retire(self, served: _Served) -> None:
         """Close sockets once what has come in by them so far is answered; new clients are served elsewhere."""
@@ -143,21 +158,26 @@ class _Worker:
         await self._finish()
         served.close()
 
-    async def _serve(self, binding: Binding, bound: BoundSockets) -> None:
+    def _serve(self, binding: Binding, bound: BoundSockets) -> None:
         for each in bound:
             each.setblocking(False)
         udp = None
         if bound.udp is not None:
             asked_for = binding.address.is_unspecified
             udp = UdpListener(bound.udp, self._service, self._begin, asked_for=asked_for)
-        self._open[binding] = _Served(bound, udp, await self._tcp.serve(bound.tcp))
+        tcp = (
+            self._tls.serve(bound.tcp, self._certificates[binding])
+            if binding.tls
+            else self._tcp.serve(bound.tcp)
+        )
+        self._open[binding] = _Served(bound, udp, tcp)
 
     async def _leave(self) -> None:
         """Answer what has been asked, and no more: others serve these sockets now, or nobody is to."""
         for served in self._open.values():
             await served.drain()
             served.stop()
-        await self._finish()
+        await asyncio.gather(self._finish(), self._tcp.drain(LEAVES_WITHIN))
 
     async def _finish(self) -> None:
         """Wait for what is under way, as long as that may take."""
@@ -189,7 +209,7 @@ class _Served:
 
     bound: BoundSockets
     udp: UdpListener | None
-    tcp: asyncio.Server
+    tcp: Accepting
 
     async def drain(self) -> None:
         """Serve what has come in so far."""

@@ -7,7 +7,6 @@ import logging
 import os
 import secrets
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from nat64.dns64.access import AllowQuery
@@ -112,7 +111,7 @@ class Server:
             self.config = config
             self._allow(networks)
             self._listening.add(opened)
-            await self._have_served(opened, wanted, self._told_workers(config))
+            await self._have_served(opened, wanted, config)
             for binding in self._listening.close_others(wanted):
                 log.info("no longer listening", extra={"at": str(binding)})
             await self._resize(workers)
@@ -171,21 +170,18 @@ class Server:
 
     def _serve_as_worker(self, number: int, channel: socket.socket) -> None:
         assignment = Assignment(
-            self._told_workers(self.config),
+            self.config,
             worker_count(self.config),
             self.allowed,
             self._sockets_of(number),
             self._upstream,
             self._certificates,
+            self._cookie_secret,
         )
         serve(assignment, channel)
 
     def _kept_by(self, number: int) -> Iterable[int]:
         return [each.fileno() for bound in self._sockets_of(number).values() for each in bound]
-
-    def _told_workers(self, config: Dns64Config) -> Dns64Config:
-        """Return the config as workers get it: clients that one of them gave a cookie come to others, too."""
-        return replace(config, cookie_secret=config.cookie_secret or self._cookie_secret, warnings=())
 
     def _sockets_of(self, number: int) -> dict[Binding, BoundSockets]:
         """Return a worker's sockets, without those that are about to be closed."""

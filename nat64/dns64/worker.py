@@ -10,10 +10,13 @@ import asyncio
 import logging
 import secrets
 import select
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from nat64.dns64.certificates import read_certificates
+from nat64.dns64.query_log import line_of
+from nat64.dns64.query_log_file import QueryLogFile
 from nat64.dns64.service import Service
 from nat64.dns64.sockets import BoundSockets, hear_no_more
 from nat64.dns64.tcp_listeners import Accepting, Tasks, TcpListeners
@@ -52,6 +55,8 @@ class Assignment:
     """Prepared for `config`, while all files could be reached."""
     certificates: Contexts
     """Read likewise."""
+    cookie_secret: bytes
+    """16 bytes; that of the config goes before it."""
 
 
 def serve(assignment: Assignment, channel: socket.socket) -> None:
@@ -63,7 +68,14 @@ class _Worker:
     def __init__(self, channel: socket.socket, assignment: Assignment) -> None:
         self._channel = WorkerEnd(channel)
         self._upstream = upstream = assignment.upstream
-        self._service = Service(random_id=lambda: secrets.randbelow(1 << 16), statistics=upstream.statistics)
+        self._query_log = QueryLogFile(upstream.statistics)
+        self._service = Service(
+            random_id=lambda: secrets.randbelow(1 << 16),
+            statistics=upstream.statistics,
+            seconds_utc=time.time,
+            cookie_secret=assignment.cookie_secret,
+            log_query=lambda query: self._query_log.write(line_of(query)),
+        )
         self._tasks = Tasks()
         self._tcp = TcpListeners(self._service, self._begin, assignment.config.limits)
         self._tls = TlsListeners(self._tcp)
@@ -75,6 +87,7 @@ class _Worker:
 
     async def run(self, assignment: Assignment) -> None:
         self._service.configure(assignment.config, workers=assignment.workers)
+        self._query_log.use(assignment.config.query_log)
         self._service.allow(assignment.networks)
         for binding, bound in assignment.sockets.items():
             self._serve(binding, bound)
@@ -83,6 +96,7 @@ class _Worker:
         await self._end.wait()
         if self._channel.is_heard:
             await self._leave()
+        self._query_log.close()
 
     def _begin(self) -> None:
         """Pursue what clients have asked."""
@@ -139,6 +153,7 @@ class _Worker:
         self._service.configure(config, workers=message.workers)
         self._service.allow(message.networks)
         self._tcp.configure(config.limits)
+        self._query_log.use(config.query_log)
         for binding, served in self._open.items():
             if isinstance(served.tcp, TlsAccepting) and binding in self._certificates:
                 served.tcp.context = self._certificates[binding]

@@ -91,6 +91,15 @@ FUZZ_SEED := 1
 fuzz: setup-dev
 	$(BIN)/python -m tests.fuzz.campaign --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
 
+# How long `make endurance` lasts, and what its random choices begin with.
+SECONDS := 3600
+SEED := 1
+
+## dns64d under mixed good, bad and hostile load for SECONDS, by SEED (root); the log goes to tests/endurance/log
+.PHONY: endurance
+endurance: setup-dev
+	$(BIN)/python -m tests.endurance --seconds $(SECONDS) --seed $(SEED)
+
 # Three files beside each other: each test waits most of its time, and those of one file share a lab.
 ## The real daemons in network namespaces (root)
 .PHONY: lab

@@ -58,7 +58,7 @@ class Measured(Generic[Q]):
 
     def numbers(self, subject: str) -> Spread | None:
         """Return the spread of a subject's numbers, None when there are none."""
-        numbers = [number for number in self.rounds[subject] if number is not None]
+        numbers = [number for number in self.rounds.get(subject, ()) if number is not None]
         return Spread.of(numbers) if numbers else None
 
     def ratio(self, subject: str, to: str) -> Spread | None:
@@ -67,6 +67,8 @@ class Measured(Generic[Q]):
         What was measured one right after the other is compared, so that a machine that was slower for a while was so
         for both. None when there is no round with both.
         """
+        if not {subject, to} <= self.rounds.keys():
+            return None
         ratios = [
             one / other
             for one, other in zip(self.rounds[subject], self.rounds[to], strict=True)
@@ -103,14 +105,17 @@ def table(measured: Sequence[Measured[Any]], variants: Sequence[str], compared: 
     lines = []
     for condition in dict.fromkeys(one.condition for one in measured):
         rows = [one for one in measured if one.condition == condition]
-        subjects = list(rows[0].rounds)
+        subjects = list(dict.fromkeys(subject for one in rows for subject in one.rounds))
         heading = ["load", "unit", *subjects, *(f"{variant} / {other}" for variant, other in ratios)]
         body = [
             [
                 one.load.name,
                 one.load.unit + ("" if one.load.more_is_better else " (less is better)"),
-                *(_figure(one.numbers(subject)) for subject in subjects),
-                *(_ratio(one.ratio(variant, other)) for variant, other in ratios),
+                *(_figure(one.numbers(subject)) if subject in one.rounds else "-" for subject in subjects),
+                *(
+                    _ratio(one.ratio(variant, other)) if {variant, other} <= one.rounds.keys() else "-"
+                    for variant, other in ratios
+                ),
             ]
             for one in rows
         ]

@@ -157,7 +157,7 @@ class Client:
                 lane.heard = now
 
     def _drain(self, tally: Tally) -> None:
-        end = time.perf_counter() + 2 * _PATIENCE
+        end = time.perf_counter() + 4 * _PATIENCE
         while self._outstanding() and (now := time.perf_counter()) < end:
             for descriptor, _ in self._epoll.poll(_LOOK):
                 self._take(self._by_descriptor[descriptor], tally, now)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from bench.dns64 import loads
 from bench.dns64.loads import Figure, Generator, Load, LoadFailedError, Measurement, Names
 from bench.dns64.processes import Processes
-from bench.dns64.subjects import start_all
+from bench.dns64.subjects import OURS, PEERS, start_all
 from bench.results import Measured
 
 if TYPE_CHECKING:
@@ -46,10 +46,16 @@ class Plan:
     patience: float
     """Seconds for a server to learn a set of names."""
 
-    @property
-    def learns_many(self) -> bool:
-        """Whether a load needs the large set."""
-        return any(load.name == loads.CACHED_MANY for load in self.loads)
+    def puts(self, load: Load, subject: Subject) -> bool:
+        """Tell whether a load is put on a server.
+
+        A million names on two cores are for the two that are compared there: learning them takes minutes.
+        """
+        return subject.cores == 1 or load.name != loads.CACHED_MANY or subject.name in {OURS, PEERS[0]}
+
+    def learns_many(self, subject: Subject) -> bool:
+        """Tell whether a server needs the large set of names."""
+        return any(load.name == loads.CACHED_MANY and self.puts(load, subject) for load in self.loads)
 
 
 class Run:
@@ -82,7 +88,8 @@ class Run:
                 self._place(cores)
                 for load in self._plan.loads:
                     self._round(number, cores, load, found)
-        return sorted([*found.values(), *memory], key=lambda one: one.condition)
+        numbers = [one for one in (*found.values(), *memory) if one.rounds]
+        return sorted(numbers, key=lambda one: one.condition)
 
     def _learn(self) -> list[Measured[Figure]]:
         """Let the servers learn the names, two servers at a time since most have one thread; return their memory."""
@@ -96,7 +103,7 @@ class Run:
             try:
                 self._await(generator, subject)
                 loads.warm(generator, subject, loads.few(), self._plan.patience)
-                if self._plan.learns_many:
+                if self._plan.learns_many(subject):
                     loads.warm(generator, subject, loads.many(self._plan.names), self._plan.patience)
                     memory[subject] = subject.processes.memory() / 1e6
             except LoadFailedError as error:
@@ -109,9 +116,9 @@ class Run:
         with ThreadPoolExecutor(_WARMERS) as pool:
             list(pool.map(learn, self._subjects))
         measured = {cores: Measured(CONDITIONS[cores], MEMORY) for cores in self._plan.cores}
-        for subject in self._subjects:
+        for subject in filter(self._plan.learns_many, self._subjects):
             measured[subject.cores].rounds[subject.name].append(memory.get(subject))
-        return list(measured.values()) if self._plan.learns_many else []
+        return [one for one in measured.values() if one.rounds]
 
     @staticmethod
     def _await(generator: Generator, subject: Subject) -> None:
@@ -136,7 +143,11 @@ class Run:
     def _round(
         self, number: int, cores: int, load: Load, found: dict[tuple[int, Figure], Measured[Figure]]
     ) -> None:
-        subjects = [subject for subject in self._subjects if subject.cores == cores]
+        subjects = [
+            subject for subject in self._subjects if subject.cores == cores and self._plan.puts(load, subject)
+        ]
+        if not subjects:
+            return
         turn = number % len(subjects)  # whoever comes first in one round comes last in another
         for subject in subjects[turn:] + subjects[:turn]:
             of = Measurement(

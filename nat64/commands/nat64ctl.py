@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 import time
@@ -23,13 +24,18 @@ SOCKETS: Final = {
 }
 """Where each daemon's control socket is unless its config says otherwise (``control-socket``)."""
 
+UPGRADED_WITHIN: Final = 30.0
+"""Seconds that a daemon has to run its program anew."""
+
 EXAMPLES: Final = """\
 examples:
   nat64ctl status                  what both daemons do
-  nat64ctl stats                   what the translator has counted, and what that means
+  nat64ctl stats                   what both have counted, and what that means
   nat64ctl hosts                   who holds which IPv4 address
   nat64ctl check-config dns64d     is the config on disk right, before a reload
   nat64ctl reload                  have both daemons read their configs again
+  nat64ctl flush example.com       forget what is kept of answers about it and all below it
+  nat64ctl upgrade dns64d          have it run the version that was installed since
 
 exit status: 0 all well, 1 a daemon is not running or refused, 2 wrong usage or a mistake in a config
 """
@@ -45,8 +51,12 @@ class Question:
 
     summary: str
     daemons: tuple[str, ...]
-    ask: Callable[[Path], Result]
+    ask: Callable[[Path, argparse.Namespace], Result]
     tell: Callable[[Result], Iterable[str]]
+    names: bool = False
+    """Whether it is about a domain name, or all; then it goes to the one daemon that has such."""
+    heading: bool = False
+    """Whether the answers of several daemons need their names above them."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     status = 0
     for daemon in [options.daemon] if options.daemon else question.daemons:
         try:
-            answers[daemon] = question.ask(options.socket or SOCKETS[daemon])
+            answers[daemon] = question.ask(options.socket or SOCKETS[daemon], options)
         except Mistaken as mistaken:
             print(mistaken, file=sys.stderr)
             status = 2
@@ -72,6 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print()
     else:
         for daemon, answer in answers.items():
+            if question.heading and len(answers) > 1:
+                print(daemon)
             for line in question.tell({"daemon": daemon, **answer}):
                 print(line)
     return status
@@ -89,7 +101,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, question in QUESTIONS.items():
         command = commands.add_parser(name, help=question.summary, description=question.summary)
-        command.add_argument("daemon", nargs="?", choices=question.daemons, help="only this one")
+        if question.names:
+            which = command.add_mutually_exclusive_group(required=True)
+            which.add_argument("name", nargs="?", metavar="NAME", help="this domain name, and all below it")
+            which.add_argument("--all", action="store_true", help="all names")
+            command.set_defaults(daemon=question.daemons[0])
+        else:
+            command.add_argument("daemon", nargs="?", choices=question.daemons, help="only this one")
         command.add_argument(
             "--socket", type=Path, metavar="PATH", help="its control socket (needs the daemon)"
         )
@@ -97,23 +115,43 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _ask_status(path: Path) -> Result:
+def _ask_status(path: Path, _: argparse.Namespace) -> Result:
     return client.ask(path, "status")
 
 
-def _ask_hosts(path: Path) -> Result:
+def _ask_hosts(path: Path, _: argparse.Namespace) -> Result:
     return {"rows": list(client.rows(path, "hosts"))}
 
 
-def _ask_stats(path: Path) -> Result:
-    return {"rows": list(client.rows(path, "stats"))}
+def _ask_stats(path: Path, _: argparse.Namespace) -> Result:
+    stats = client.ask(path, "stats")
+    if stats.pop("next", None) is not None:
+        stats["rows"] = list(client.rows(path, "stats"))
+    return stats
 
 
-def _ask_reload(path: Path) -> Result:
+def _ask_flush(path: Path, options: argparse.Namespace) -> Result:
+    return client.ask(path, "flush", {} if options.all else {"name": options.name})
+
+
+def _ask_upgrade(path: Path, _: argparse.Namespace) -> Result:
+    """Have the daemon run its program anew, and wait until that serves."""
+    before = client.ask(path, "upgrade").get("upgrades")
+    deadline = time.monotonic() + UPGRADED_WITHIN
+    while time.monotonic() < deadline:
+        time.sleep(0.1)
+        with contextlib.suppress(CommandFailed):  # for a moment nobody listens
+            status = client.ask(path, "status")
+            if status.get("upgrades") != before:
+                return {name: status[name] for name in ("pid", "version")}
+    raise CommandFailed(f"the new program does not serve after {UPGRADED_WITHIN:.0f} s; see the daemon's log")
+
+
+def _ask_reload(path: Path, _: argparse.Namespace) -> Result:
     return client.ask(path, "reload")
 
 
-def _ask_check_config(path: Path) -> Result:
+def _ask_check_config(path: Path, _: argparse.Namespace) -> Result:
     findings = client.ask(path, "check-config")
     mistakes = findings.get("mistakes")
     if isinstance(mistakes, list) and mistakes:
@@ -154,7 +192,7 @@ def _text(value: object) -> str:
 
 
 def _line(key: str, value: str) -> str:
-    return f"  {key:<14}{value}"
+    return f"  {key:<13} {value}"
 
 
 def _tell_hosts(hosts: Result) -> Iterable[str]:
@@ -179,6 +217,29 @@ def _tell_stats(stats: Result) -> Iterable[str]:
         yield f"{row['count']:>{width}}  {row['name']:<{name_width}}  {row['meaning']}"
     if not counted:
         yield "nothing was counted so far"
+    yield from _tell_latencies(stats.get("latencies"))
+    for key in ("cache", "silent_workers"):
+        if key in stats:
+            yield from _tell_value(key.replace("_", " "), stats[key])
+
+
+def _tell_latencies(rows: object) -> Iterable[str]:
+    """Write a table of how long answers took, in microseconds."""
+    if not isinstance(rows, list) or not rows:
+        return
+    yield ""
+    yield f"{'ANSWERS':<14}{'COUNT':>12}{'MEAN µs':>12}{'HALF BELOW':>12}{'99% BELOW':>12}"
+    for row in rows:
+        times = "".join(f"{'-' if row[key] is None else row[key]:>12}" for key in ("mean", "p50", "p99"))
+        yield f"{row['outcome']:<14}{row['count']:>12}{times}"
+
+
+def _tell_flush(answer: Result) -> Iterable[str]:
+    yield f"{answer['daemon']}: {answer['flushed']} answers flushed"
+
+
+def _tell_upgrade(answer: Result) -> Iterable[str]:
+    yield f"{answer['daemon']}: runs version {answer['version']} as process {answer['pid']}"
 
 
 def _tell_reload(answer: Result) -> Iterable[str]:
@@ -201,12 +262,19 @@ _BOTH: Final = ("nat64d", "dns64d")
 QUESTIONS: Final = {
     "status": Question("what runs, and what it has done", _BOTH, _ask_status, _tell_status),
     "stats": Question(
-        "what was counted, by direction, protocol and reason", ("nat64d",), _ask_stats, _tell_stats
+        "what was counted, and how long answers took", _BOTH, _ask_stats, _tell_stats, heading=True
     ),
     "hosts": Question("which host holds which IPv4 address", ("nat64d",), _ask_hosts, _tell_hosts),
+    "flush": Question("forget answers that are kept", ("dns64d",), _ask_flush, _tell_flush, names=True),
     "check-config": Question("check the config on disk", _BOTH, _ask_check_config, _tell_check),
     "reload": Question(
         "read the config again; a wrong one changes nothing", _BOTH, _ask_reload, _tell_reload
+    ),
+    "upgrade": Question(
+        "run the program anew that is on disk now, without a pause; one that does not start changes nothing",
+        ("dns64d",),
+        _ask_upgrade,
+        _tell_upgrade,
     ),
 }
 

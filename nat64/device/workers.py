@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Final
 from nat64.device import worker_messages
 from nat64.device.forwarding import BURST, NOT_PASSED_ON, WRITE_FAILED
 from nat64.device.tun_worker import TunWorker
+from nat64.process import event_log
+from nat64.process.forked import keep_only
 from nat64.siit import offload
 
 if TYPE_CHECKING:
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_STANDARD_STREAMS: Final = 3
 _CHANNEL_OCTETS: Final = 1 << 20
 _ENDS_WITHIN: Final = 0.5  # seconds, before a worker is killed
 _LISTENS_WITHIN: Final = 0.1  # seconds, likewise
@@ -112,7 +113,7 @@ class Workers:
             theirs.close()
             return _Worker(pid, ours, queue)
         try:
-            _keep_only({queue.descriptor, theirs.fileno()})
+            keep_only({queue.descriptor, theirs.fileno(), *event_log.descriptors()})
             TunWorker(queue, theirs, self._translator.settings, time.monotonic).run()
         except Exception:
             log.exception("a worker ends by a fault of ours")
@@ -165,18 +166,3 @@ class Workers:
         os.waitpid(worker.pid, 0)
         log.error("a worker has ended; the daemon serves its queue", extra={"pid": worker.pid})
         self._serve_queue(worker.queue.descriptor)
-
-
-def _keep_only(descriptors: set[int]) -> None:
-    """Become a process of its own after a fork: no signals of the daemon's, none of its other files.
-
-    The channel's end tells when to go. Held open here, the daemon's sockets would outlive it.
-    """
-    signal.set_wakeup_fd(-1)
-    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    first = _STANDARD_STREAMS
-    for descriptor in sorted(descriptors):
-        os.closerange(first, descriptor)
-        first = descriptor + 1
-    os.closerange(first, os.sysconf("SC_OPEN_MAX"))

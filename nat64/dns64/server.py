@@ -1,71 +1,89 @@
-"""The running DNS64 server: its sockets, their config, and what a reload changes of both."""
+"""The running DNS64 server: config, sockets and workers, and what a reload changes of them. It serves no client itself."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
+import os
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from nat64.config.dns64_config import ClientLimits
-from nat64.dns64.service import Service
-from nat64.dns64.sockets import BindError, Binding, Families, ListeningPair, bindings, open_pair
-from nat64.dns64.tcp_listeners import Accepting, Tasks, TcpListeners
-from nat64.dns64.udp_listener import UdpListener
+from nat64.dns64.access import AllowQuery
+from nat64.dns64.sockets import BindError, Binding, Families, bindings
 from nat64.dns64.upstream import Upstream
+from nat64.dns64.worker import Assignment, serve
+from nat64.dns64.worker_channel import Allow, Ask, Flush, Serve, TakeSockets
+from nat64.dns64.worker_processes import TAKES_WITHIN, Worker, WorkerProcesses
+from nat64.process.errors import ProcessError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    import socket
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from nat64.config.dns64_config import Dns64Config, Interfaces, IPNetwork
+    from nat64.dns64.listening import Listening, Opened
 
 log = logging.getLogger(__name__)
 
-INTERFACES_SECONDS: Final = 5.0
-"""How often the interfaces are looked at anew, so that what comes late, or again, is served too."""
+MOST_WORKERS: Final = 64
+_SPARED_FOR: Final = 0.1
+"""Seconds for which workers that are to leave serve still, when new clients go to the others already."""
 
 
-def open_all(wanted: Iterable[Binding]) -> dict[Binding, ListeningPair]:
-    """Open the sockets of all bindings. Raises `BindError`, and then leaves nothing open."""
-    opened: dict[Binding, ListeningPair] = {}
-    try:
-        for binding in wanted:
-            opened[binding] = open_pair(binding)
-    except BindError:
-        for pair in opened.values():
-            pair.close()
-        raise
-    return opened
+def worker_count(config: Dns64Config) -> int:
+    """Return how many workers the config asks for: what it says, or one for each core that we may run on."""
+    return min(config.workers or len(os.sched_getaffinity(0)), MOST_WORKERS)
 
 
 class Server:
-    """Serves DNS64 on an asyncio loop until `close`."""
+    """Serves DNS64 by workers until `end`.
+
+    `listening` has the sockets of a first config open already, perhaps from before privileges were dropped.
+    """
 
     def __init__(
         self,
         families: Families,
         networks_of: Callable[[Interfaces], Awaitable[Sequence[IPNetwork]]],
+        config: Dns64Config,
+        listening: Listening,
     ) -> None:
-        self.service = Service(random_id=lambda: secrets.randbelow(1 << 16))
         self.started = time.time()
+        self.config = config
         self._families = families
         self._networks_of = networks_of
+        self._listening = listening
         self._upstream = Upstream()
-        self._tasks = Tasks()
-        self._tcp = TcpListeners(self.service, self._begin, ClientLimits())
-        self._open: dict[Binding, tuple[UdpListener, Accepting]] = {}
-        self._changing_sockets = asyncio.Lock()
+        self._access = AllowQuery(())
+        self._changing = asyncio.Lock()
+        self._dismissal: asyncio.Task[None] | None = None
+        self.processes = WorkerProcesses(self._serve_as_worker, self._kept_by)
 
-    async def start(self, config: Dns64Config, opened: Mapping[Binding, ListeningPair]) -> None:
-        """Serve on sockets that are open already, perhaps from before privileges were dropped."""
-        networks = await self._networks(config)
-        self.service.configure(config)
-        self._tcp.configure(config.limits)
-        self._upstream.prepare(config)
-        self._allow(networks)
-        await self._serve(opened)
-        self._tasks.start(self._follow_interfaces())
+    async def prepare(self) -> None:
+        """Read what is needed while all files can be reached. Raises what `networks_of` raises."""
+        self._upstream.prepare(self.config)
+        self._allow(await self._networks(self.config))
+
+    async def start(self, workers_before: Sequence[tuple[int, int]] = ()) -> None:
+        """Serve, and have workers leave that an earlier program has started. Raises `ProcessError`.
+
+        Those are given by their processes and the descriptors of their channels.
+        """
+        async with self._changing:
+            workers = worker_count(self.config)
+            for binding in self._listening.bindings:
+                log.info("listening", extra={"at": str(binding)})
+            await self.processes.start(workers)
+            self._listening.close_others(bindings(self.config, self._families))
+            self._listening.spare(workers)
+        if workers_before:
+            self._dismissal = asyncio.get_running_loop().create_task(self._dismiss(workers_before))
+
+    async def _dismiss(self, workers: Sequence[tuple[int, int]]) -> None:
+        """Have the workers of an earlier program leave; only they may have served some of the sockets."""
+        await self.processes.dismiss(workers)
+        async with self._changing:
+            self._listening.close_beyond(self.processes.wanted)
 
     async def reload(self, config: Dns64Config) -> None:
         """Serve by another config. Sockets that both configs name stay open.
@@ -74,99 +92,136 @@ class Server:
         stays as it was.
         """
         wanted = bindings(config, self._families)
-        networks = await self._networks(config)
-        async with self._changing_sockets:
-            missing = [binding for binding in wanted if binding not in self._open]
-            opened = await self._open_beside(missing, wanted)
-            self.service.configure(config)
-            self._tcp.configure(config.limits)
+        workers = worker_count(config)
+        async with self._changing:
+            networks = await self._networks(config)
+            opened = self._listening.open_missing(wanted, max(workers, self.processes.wanted))
+            self._upstream.prepare(config)
+            self.config = config
             self._allow(networks)
-            await self._serve(opened)
-            for binding in set(self._open) - set(wanted):
-                self._close(binding)
+            self._listening.add(opened)
+            await self._have_served(opened, wanted, config)
+            for binding in self._listening.close_others(wanted):
+                log.info("no longer listening", extra={"at": str(binding)})
+            await self._resize(workers)
 
-    async def _open_beside(
-        self, missing: Sequence[Binding], wanted: Sequence[Binding]
-    ) -> dict[Binding, ListeningPair]:
-        """Open what is missing; where a socket that is no longer wanted is in its way, close that first."""
-        try:
-            return open_all(missing)
-        except BindError as error:
-            leaving = [binding for binding in self._open if binding not in wanted]
-            if not (error.taken and leaving):
-                raise
-        for binding in leaving:
-            self._close(binding)
-        try:
-            return open_all(missing)
-        except BindError:
-            await self._serve(open_all(leaving))
-            raise
+    async def end(self, seconds: float) -> None:
+        """Stop; what has been asked already is answered if it can be in so much time."""
+        if self._dismissal is not None:
+            self._dismissal.cancel()
+        await self.processes.end(seconds)
+        self._listening.close()
 
-    def close(self) -> None:
-        """Stop at once; clients ask again."""
-        self._tasks.cancel()
-        self._upstream.close()
-        for binding in list(self._open):
-            self._close(binding)
-        self._tcp.close()
+    async def follow_interfaces(self) -> None:
+        """Serve interfaces that have come back, and answer the networks that they are connected to now.
 
-    def _begin(self) -> None:
-        """Pursue what clients have asked."""
-        for flight in self.service.flights_to_begin():
-            self._upstream.begin(flight)
+        Raises what `networks_of` raises; then everything stays as it was.
+        """
+        async with self._changing:
+            for binding in self._listening.stranded():
+                await self._reopen(binding)
+            before = self.allowed
+            self._allow(await self._networks(self.config))
+            if self.allowed != before:
+                self.processes.tell_all(Allow(self.allowed))
+
+    async def ask_workers(self) -> list[tuple[Worker, dict[str, Any] | None]]:
+        """Return what each worker says of itself, ``None`` where it says nothing in time."""
+        return await self.processes.ask_all(Ask)
+
+    async def flush(self, name: str | None) -> list[tuple[Worker, dict[str, Any] | None]]:
+        """Have the workers forget the answers kept for a name and below it, or all."""
+        return await self.processes.ask_all(lambda number: Flush(number, name))
 
     @property
     def listening(self) -> list[str]:
         """Where the server listens, as text."""
-        return [str(binding) for binding in self._open]
+        return [str(binding) for binding in self._listening.bindings]
 
-    async def _serve(self, pairs: Mapping[Binding, ListeningPair]) -> None:
-        for binding, pair in pairs.items():
-            udp = UdpListener(pair.udp, self.service, self._begin, asked_for=binding.address.is_unspecified)
-            self._open[binding] = (udp, self._tcp.serve(pair.tcp))
+    @property
+    def allowed(self) -> tuple[IPNetwork, ...]:
+        """The networks that are answered."""
+        return self._access.networks
+
+    @property
+    def descriptors(self) -> list[int]:
+        """The open files that the program which takes this one's place needs."""
+        channels = [descriptor for _, descriptor in self.processes.hand_over()]
+        return [*self._listening.descriptors, *channels]
+
+    def hand_over(self) -> dict[str, list[Any]]:
+        """Describe sockets and workers to the program that takes this one's place."""
+        return {"sockets": self._listening.hand_over(), "workers": self.processes.hand_over()}
+
+    def _serve_as_worker(self, number: int, channel: socket.socket) -> None:
+        sockets = self._listening.of(number)
+        wanted = bindings(self.config, self._families)
+        chosen = {binding: bound for binding, bound in sockets.items() if binding in wanted}
+        workers = worker_count(self.config)
+        serve(Assignment(self.config, workers, self.allowed, chosen, self._upstream), channel)
+
+    def _kept_by(self, number: int) -> Iterable[int]:
+        return [each.fileno() for bound in self._listening.of(number).values() for each in bound]
+
+    async def _have_served(
+        self, opened: Opened, wanted: Sequence[Binding], config: Dns64Config | None = None
+    ) -> None:
+        """Have all workers serve on sockets that were opened, and by a config; one that does not is replaced."""
+        for binding in opened:
             log.info("listening", extra={"at": str(binding)})
+        await asyncio.gather(
+            *(self._have_worker_serve(worker, opened, wanted, config) for worker in self.processes.workers)
+        )
 
-    def _close(self, binding: Binding) -> None:
-        udp, tcp = self._open.pop(binding)
-        udp.close()
-        tcp.close()
-        log.info("no longer listening", extra={"at": str(binding)})
+    async def _have_worker_serve(
+        self, worker: Worker, opened: Opened, wanted: Sequence[Binding], config: Dns64Config | None
+    ) -> None:
+        theirs = {
+            binding: numbered[worker.number]
+            for binding, numbered in opened.items()
+            if worker.number in numbered
+        }
+        for binding, bound in theirs.items():
+            worker.end.send(TakeSockets((binding,)), [each.fileno() for each in bound])
+        workers = worker_count(self.config)
+        answer = await self.processes.ask(
+            worker, lambda number: Serve(number, tuple(wanted), workers, config, self.allowed), TAKES_WITHIN
+        )
+        if answer is None or "error" in answer:
+            log.error("a worker does not take the config, it is replaced", extra={"pid": worker.pid})
+            self.processes.replace(worker)
+
+    async def _resize(self, workers: int) -> None:
+        """Have as many workers as the config says."""
+        before = self.processes.wanted
+        if workers > before:
+            try:
+                await self.processes.start(workers)
+            except ProcessError as error:
+                log.error("not all workers serve yet", extra={"why": str(error)})  # noqa: TRY400 - no fault of the code
+        elif workers < before:
+            self._listening.spare(workers)
+            await asyncio.sleep(_SPARED_FOR)
+            await self.processes.leave(workers)
+            self._listening.close_beyond(workers)
+
+    async def _reopen(self, binding: Binding) -> None:
+        """Open the sockets of an interface anew that was removed, if it has come back."""
+        try:
+            opened = self._listening.reopen(binding)
+        except BindError as error:
+            log.debug("not yet listening again", extra={"why": str(error)})
+            return
+        self._listening.add(opened)
+        await self._have_served(opened, self._listening.bindings)
 
     async def _networks(self, config: Dns64Config) -> Sequence[IPNetwork]:
         """Return the networks to answer: those of `allow-query`, and those connected to `interfaces`."""
         connected = await self._networks_of(config.interfaces) if config.interfaces is not None else ()
         return (*config.allow_query, *connected)
 
-    async def _follow_interfaces(self) -> None:
-        while True:
-            await asyncio.sleep(INTERFACES_SECONDS)
-            try:
-                await self._reopen_stranded()
-                await self._follow_networks()
-            except Exception:
-                log.exception("the interfaces cannot be followed, everything stays as it was")
-
-    async def _reopen_stranded(self) -> None:
-        """Open the sockets of an interface anew that was removed and has come back."""
-        async with self._changing_sockets:
-            for binding in [binding for binding, (udp, _) in self._open.items() if udp.is_stranded]:
-                try:
-                    pair = open_pair(binding)
-                except BindError as error:
-                    log.debug("not yet listening again", extra={"why": str(error)})
-                    continue
-                self._close(binding)
-                await self._serve({binding: pair})
-
-    async def _follow_networks(self) -> None:
-        config = self.service.config
-        networks = await self._networks(config)
-        if config is self.service.config:
-            self._allow(networks)
-
     def _allow(self, networks: Sequence[IPNetwork]) -> None:
-        before = self.service.allowed
-        self.service.allow(networks)
-        if self.service.allowed != before:
-            log.info("answering", extra={"networks": " ".join(map(str, self.service.allowed))})
+        before = self.allowed
+        self._access = AllowQuery(networks)
+        if self.allowed != before:
+            log.info("answering", extra={"networks": " ".join(map(str, self.allowed))})

@@ -66,8 +66,8 @@ LATER: Final = Later()
 class Service:
     """Decides what each message from a client gets: bytes, silence, or what comes of a `Flight`."""
 
-    def __init__(self, random_id: Callable[[], int]) -> None:
-        self.statistics = Statistics()
+    def __init__(self, random_id: Callable[[], int], statistics: Statistics | None = None) -> None:
+        self.statistics = statistics or Statistics()
         self.health = Health()
         """How the forwarders are."""
         self.waiting = 0

@@ -1,179 +1,187 @@
-"""Carries a resolution's questions to the forwarders and the replies back: the asyncio adapter.
+"""Carries questions to the forwarders and the replies back: the asyncio adapter.
 
-Each ask over UDP or TCP has a socket of its own, connected to its forwarder: its source port is the kernel's
-random choice, datagrams from elsewhere never reach it, and a closed port tells itself at once. Forwarders with a
-`tls_name` are asked over TLS only.
+Forwarders with a `tls_name` or `pins` are asked over TLS only, those with an `https_path` over HTTPS only.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
-from functools import partial
-from typing import TYPE_CHECKING, Final
+import logging
+import math
+from typing import TYPE_CHECKING, Protocol
 
-from nat64.dns64.tls import OUR_SHORTAGES, TlsError, TlsForwarders
+from nat64.dns64.asker import OUR_SHORTAGES, ForwarderError
+from nat64.dns64.source_ports import UdpForwarders, Waiting
+from nat64.dns64.statistics import Statistics
+from nat64.dns64.streams import StreamForwarders
+from nat64.dns64.timers import Timers
+from nat64.dns64.tls import TlsContexts
 from nat64.dns64.views import forwarders_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Sequence
 
     from nat64.config.dns64_config import Dns64Config
     from nat64.dns64.exchange import Ask
-    from nat64.dns64.flight import Flight
 
-_LONGEST_DATAGRAM: Final = 65535
-_MOST_FORGERIES: Final = 100
-"""Datagrams that do not fit before an ask is given up for lost."""
+log = logging.getLogger(__name__)
+
+
+class Pursuit(Protocol):
+    """What has questions for forwarders until it is done. It decides, and does no I/O."""
+
+    @property
+    def done(self) -> bool:
+        """Whether it needs nothing more."""
+
+    @property
+    def timer(self) -> float:
+        """When to call `handle_timer`, if nothing comes before."""
+
+    def asks_to_send(self) -> Sequence[Ask]:
+        """Return what is to be sent, each once."""
+
+    def reply_received(self, ask: Ask, data: bytes, now: float) -> bool:
+        """Take bytes that came from where `ask` went; return whether they are a reply to it."""
+
+    def ask_failed(self, ask: Ask, now: float, *, by_us: bool = False, why: str | None = None) -> None:
+        """Learn that `ask` cannot be answered, or that we ourselves could not ask."""
+
+    def handle_timer(self, now: float) -> None:
+        """Let time pass."""
+
+
+class _Waiting(Protocol):
+    """A question that is on its way."""
+
+    def give_up(self) -> None:
+        """Want no reply any more."""
 
 
 class Upstream:
-    """The way to the forwarders."""
+    """The way to the forwarders. Events that it counts go to `statistics`."""
 
-    def __init__(self) -> None:
-        self._tls = TlsForwarders()
-        self._tasks: set[asyncio.Task[None]] = set()
+    def __init__(self, statistics: Statistics | None = None) -> None:
+        self.statistics = statistics or Statistics()
+        self._contexts = TlsContexts()
+        self._streams = StreamForwarders(self._contexts)
+        self._udp: UdpForwarders | None = None
+        self._timers: Timers[_Chase] = Timers()
+        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_at = math.inf
 
     def prepare(self, config: Dns64Config) -> None:
         """Read what the forwarders of `config` need, while all files can be reached."""
-        if any(forwarder.is_encrypted for forwarder in forwarders_of(config)):
-            self._tls.prepare()
+        self._contexts.prepare(forwarders_of(config))
 
     def close(self) -> None:
-        """Close the connections that were kept."""
-        self._tls.close()
+        """Close all sockets at once; what is under way is never done."""
+        self._streams.close()
+        if self._udp is not None:
+            self._udp.close()
+            self._udp = None
+        if self._alarm is not None:
+            self._alarm.cancel()
 
-    def begin(self, pursuit: Flight) -> None:
-        """Pursue what clients ask until it is done."""
-        task = asyncio.get_running_loop().create_task(self.pursue(pursuit))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def begin(self, pursuit: Pursuit) -> None:
+        """Lead a started pursuit until it is done."""
+        _Chase(self, pursuit).go_on(asyncio.get_running_loop().time())
 
-    async def pursue(self, resolution: Flight) -> None:
-        """Lead a started resolution to its answer."""
-        loop = asyncio.get_running_loop()
-        news = asyncio.Event()
-        channels: list[_UdpChannel | _StreamChannel] = []
-        try:
-            while not resolution.done:
-                channels.extend(
-                    self._open_channel(ask, resolution, news) for ask in resolution.asks_to_send()
-                )
-                if resolution.done:
-                    return
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout_at(resolution.timer):
-                        await news.wait()
-                news.clear()
-                resolution.handle_timer(loop.time())
-        finally:
-            for channel in channels:
-                channel.close()
-
-    def _open_channel(
-        self, ask: Ask, resolution: Flight, news: asyncio.Event
-    ) -> _UdpChannel | _StreamChannel:
-        if ask.forwarder.is_encrypted:
-            return _StreamChannel(ask, resolution, news, partial(self._tls.ask, ask.forwarder, ask.data))
+    def send(self, ask: Ask, chase: _Chase, now: float) -> _Waiting:
+        """Put a question to its forwarder. Raises `ForwarderError` and `OSError` when that cannot be done."""
         if ask.tcp:
-            return _StreamChannel(ask, resolution, news, partial(_ask_by_tcp, ask))
-        return _UdpChannel(ask, resolution, news)
+            return self._streams.send(ask, chase)
+        if self._udp is None:
+            self._udp = UdpForwarders(self.statistics.counters)
+        waiting = Waiting(ask, chase)
+        self._udp.send(waiting, now)
+        return waiting
+
+    def wake(self, chase: _Chase, when: float) -> None:
+        """Have a chase look at the time at `when`, or before."""
+        self._timers.wake(chase, when)
+        if when < self._alarm_at:
+            self._set_alarm()
+
+    def sleep(self, chase: _Chase) -> None:
+        """Let a chase look at the time no more."""
+        self._timers.drop(chase)
+
+    def _set_alarm(self) -> None:
+        """Have one timer for all: each of asyncio's costs more than a question over UDP."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        when = self._timers.next
+        self._alarm_at = math.inf if when is None else when
+        self._alarm = asyncio.get_running_loop().call_at(when, self._ring) if when is not None else None
+
+    def _ring(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for chase in self._timers.due(now):
+            try:
+                chase.look_at_time(now)
+            except Exception:
+                # One that fails must not keep the others waiting.
+                log.exception("a question to the forwarders failed by a fault of ours")
+                chase.end()
+        self._set_alarm()
 
 
-class _UdpChannel:
-    """One question over UDP."""
+class _Chase:
+    """One pursuit under way, and its questions that are open."""
 
-    def __init__(self, ask: Ask, resolution: Flight, news: asyncio.Event) -> None:
-        self._ask = ask
-        self._resolution = resolution
-        self._news = news
-        self._loop = asyncio.get_running_loop()
-        self._forgeries = 0
-        self._socket: socket.socket | None = None
+    __slots__ = ("_looks_at", "_open", "_pursuit", "_upstream")
+
+    def __init__(self, upstream: Upstream, pursuit: Pursuit) -> None:
+        self._upstream = upstream
+        self._pursuit = pursuit
+        self._open: list[_Waiting] = []
+        self._looks_at = math.inf
+
+    def reply_received(self, ask: Ask, data: bytes, now: float) -> bool:
+        """Take what may be the reply to `ask`; return whether it is."""
+        fits = self._pursuit.reply_received(ask, data, now)
+        if fits:
+            self.go_on(now)
+        return fits
+
+    def ask_failed(self, ask: Ask, now: float, *, by_us: bool = False, why: str | None = None) -> None:
+        """Learn that there will be no reply to `ask`."""
+        self._pursuit.ask_failed(ask, now, by_us=by_us, why=why)
+        self.go_on(now)
+
+    def look_at_time(self, now: float) -> None:
+        """Let time pass."""
+        self._looks_at = math.inf
+        self._pursuit.handle_timer(now)
+        self.go_on(now)
+
+    def go_on(self, now: float) -> None:
+        """Send what is to be sent; end if nothing more is."""
+        pursuit = self._pursuit
+        while not pursuit.done:
+            asks = pursuit.asks_to_send()
+            if not asks:
+                when = pursuit.timer
+                if when < self._looks_at:  # a later time is seen when this one has come
+                    self._looks_at = when
+                    self._upstream.wake(self, when)
+                return
+            for ask in asks:
+                self._send(ask, now)
+        self.end()
+
+    def end(self) -> None:
+        """Want nothing more."""
+        self._upstream.sleep(self)
+        for question in self._open:
+            question.give_up()
+        self._open.clear()
+
+    def _send(self, ask: Ask, now: float) -> None:
         try:
-            self._open()
+            self._open.append(self._upstream.send(ask, self, now))
+        except ForwarderError as error:
+            self._pursuit.ask_failed(ask, now, why=str(error))
         except OSError as error:
-            self._fail(by_us=error.errno in OUR_SHORTAGES)
-
-    def _open(self) -> None:
-        endpoint = self._ask.forwarder.endpoint
-        family = socket.AF_INET6 if endpoint.address.version == 6 else socket.AF_INET
-        self._socket = socket.socket(family, socket.SOCK_DGRAM)
-        self._socket.setblocking(False)
-        self._socket.connect((str(endpoint.address), endpoint.port))
-        # By number: asyncio would write out the socket's description with each call otherwise.
-        self._loop.add_reader(self._socket.fileno(), self._readable, self._socket)
-        self._socket.send(self._ask.data)
-
-    def _readable(self, source: socket.socket) -> None:
-        try:
-            data = source.recv(_LONGEST_DATAGRAM)
-        except BlockingIOError:
-            return
-        except OSError:
-            self._fail()
-            return
-        if self._resolution.reply_received(self._ask, data, self._loop.time()):
-            self._news.set()
-            return
-        self._forgeries += 1
-        if self._forgeries >= _MOST_FORGERIES:
-            self._fail()
-
-    def _fail(self, *, by_us: bool = False) -> None:
-        self.close()
-        self._resolution.ask_failed(self._ask, self._loop.time(), by_us=by_us)
-        self._news.set()
-
-    def close(self) -> None:
-        if self._socket is not None:
-            self._loop.remove_reader(self._socket.fileno())
-            self._socket.close()
-            self._socket = None
-
-
-class _StreamChannel:
-    """One question that `conversation` puts over a stream."""
-
-    def __init__(
-        self,
-        ask: Ask,
-        resolution: Flight,
-        news: asyncio.Event,
-        conversation: Callable[[], Awaitable[bytes]],
-    ) -> None:
-        self._ask = ask
-        self._resolution = resolution
-        self._news = news
-        self._task = asyncio.get_running_loop().create_task(self._run(conversation))
-
-    async def _run(self, conversation: Callable[[], Awaitable[bytes]]) -> None:
-        now = asyncio.get_running_loop().time
-        try:
-            data = await conversation()
-        except TlsError as error:
-            self._resolution.ask_failed(self._ask, now(), why=str(error))
-        except (OSError, EOFError) as error:
-            by_us = isinstance(error, OSError) and error.errno in OUR_SHORTAGES
-            self._resolution.ask_failed(self._ask, now(), by_us=by_us)
-        else:
-            if not self._resolution.reply_received(self._ask, data, now()):
-                self._resolution.ask_failed(self._ask, now())
-        self._news.set()
-
-    def close(self) -> None:
-        self._task.cancel()
-
-
-async def _ask_by_tcp(ask: Ask) -> bytes:
-    """Put a question over a TCP connection of its own (RFC 7766). Raises `OSError` and `EOFError`."""
-    endpoint = ask.forwarder.endpoint
-    reader, writer = await asyncio.open_connection(str(endpoint.address), endpoint.port)
-    try:
-        data = ask.data
-        writer.write(len(data).to_bytes(2, "big") + data)
-        size = int.from_bytes(await reader.readexactly(2), "big")
-        return await reader.readexactly(size)
-    finally:
-        writer.close()
+            self._pursuit.ask_failed(ask, now, by_us=error.errno in OUR_SHORTAGES)

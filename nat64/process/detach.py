@@ -31,8 +31,7 @@ class Detached:
         for stream in (0, 1, 2):
             os.dup2(null, stream)
         os.close(null)
-        if _SYSLOG.exists():
-            _log_to_syslog()
+        log_to_syslog()
 
     def ready(self) -> None:
         """Tell the waiting parent that the daemon serves, and let go of the terminal."""
@@ -55,7 +54,10 @@ def detach() -> Detached:
     return Detached(daemons)
 
 
-def _log_to_syslog() -> None:
+def log_to_syslog() -> None:
+    """Send the log to syslog, where there is one."""
+    if not _SYSLOG.exists():
+        return
     root = logging.getLogger()
     syslog = logging.handlers.SysLogHandler(str(_SYSLOG), logging.handlers.SysLogHandler.LOG_DAEMON)
     syslog.ident = f"{Path(sys.argv[0]).name}: "

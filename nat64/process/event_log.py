@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import sys
 from typing import Final
 
@@ -29,6 +30,12 @@ def start(level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+
+
+def descriptors() -> set[int]:
+    """Return the descriptors that the log goes to beside the standard streams, for who closes all others."""
+    sockets = (getattr(handler, "socket", None) for handler in logging.getLogger().handlers)
+    return {each.fileno() for each in sockets if isinstance(each, socket.socket)} - {-1}
 
 
 def _is_ours_or_grave(event: logging.LogRecord) -> bool:

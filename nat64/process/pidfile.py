@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def pidfile(path: Path | None) -> Iterator[None]:
-    """Write our process number to `path` for as long as the context lasts. Raises `ProcessError`.
+def pidfile(path: Path | None, *, is_there: bool = False) -> Iterator[None]:
+    """Write our process number to `path` for as long as the context lasts, unless it `is_there` already.
+
+    Raises `ProcessError`.
 
     At the end it is removed, unless privileges given up since forbid that: it stays root's own, for whoever
     could write to it could have another process killed.
@@ -24,7 +26,8 @@ def pidfile(path: Path | None) -> Iterator[None]:
         yield
         return
     try:
-        path.write_text(f"{os.getpid()}\n", encoding="ascii")
+        if not is_there:
+            path.write_text(f"{os.getpid()}\n", encoding="ascii")
     except OSError as error:
         raise ProcessError(
             f"cannot write the pid file {path}: {error.strerror}; make its directory writable"

@@ -13,7 +13,10 @@ from typing import Final
 from nat64.process.errors import ProcessError
 
 _PR_SET_KEEPCAPS: Final = 8
+_PR_CAP_AMBIENT: Final = 47
+_PR_CAP_AMBIENT_RAISE: Final = 2
 _CAPABILITY_VERSION: Final = 0x20080522
+_INHERITABLE: Final = 2  # after effective and permitted
 
 
 class Capability(enum.IntEnum):
@@ -80,6 +83,40 @@ def become(identity: Identity, keep: Capability = Capability.NET_ADMIN) -> None:
             _keep_only(libc, 1 << keep)
     except OSError as error:
         raise ProcessError(f"cannot change user and group: {error.strerror}; start as root") from None
+
+
+def give_up(capability: Capability) -> None:
+    """Go on without a capability, in this process and what it starts. Raises `OSError` where that is forbidden."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    header, data = _read_capabilities(libc)
+    for each in range(3):
+        data[each] &= ~(1 << capability)
+    _succeed(libc.capset(header, data))
+
+
+def keep_over_exec(capability: Capability) -> None:
+    """Let the program that takes this one's place have a capability that this one has, too.
+
+    Root's programs have it anyway. Raises `OSError` where it is not ours to give.
+    """
+    if not os.geteuid():
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    header, data = _read_capabilities(libc)
+    if not data[_INHERITABLE] & 1 << capability:
+        data[_INHERITABLE] |= 1 << capability
+        _succeed(libc.capset(header, data))
+    _succeed(libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, int(capability), 0, 0))
+
+
+def _read_capabilities(
+    libc: ctypes.CDLL,
+) -> tuple[ctypes.Array[ctypes.c_uint32], ctypes.Array[ctypes.c_uint32]]:
+    """Return the header for capset(2) and this thread's sets, of which only the first 32 capabilities matter here."""
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
+    data = (ctypes.c_uint32 * 6)()
+    _succeed(libc.capget(header, data))
+    return header, data
 
 
 def _keep_only(libc: ctypes.CDLL, capabilities: int) -> None:

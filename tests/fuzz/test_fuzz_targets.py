@@ -119,7 +119,7 @@ def test_a_dns64_that_breaks_a_promise_is_found(
     monkeypatch: pytest.MonkeyPatch, target: str, broken: Callable[[bytes], bytes]
 ) -> None:
     response = answer.response
-    monkeypatch.setattr(answer, "response", lambda *arguments: broken(response(*arguments)))
+    monkeypatch.setattr(answer, "response", lambda *arguments: broken(bytes(response(*arguments))))
     data = next(iter(dict(seeds.INPUTS[target]()).values()))
     with pytest.raises(AssertionError):
         TARGETS[target](data)

@@ -7,8 +7,12 @@ and no other. STRANGER is an address of the namespace that nobody asked.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import random
+import socket
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import dns.flags
@@ -30,6 +34,7 @@ AFTER: Final = 0.1
 """Seconds from the lies to the truth."""
 LATE: Final = 1.6
 FLOOD: Final = 300
+SPRAY: Final = 100_000
 HUGE: Final = 250
 
 _SOA: Final = "example. 300 IN SOA ns.example. root.example. 1 7200 3600 604800 60"
@@ -105,6 +110,7 @@ class Udp(asyncio.DatagramProtocol):
 
     def __init__(self) -> None:
         self.strangers: dict[str, asyncio.DatagramTransport] = {}
+        self.has_sprayed = False
 
     def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
         self._transport = transport
@@ -113,9 +119,25 @@ class Udp(asyncio.DatagramProtocol):
         deed = deed_of(data)
         if deed in self.strangers:
             self.strangers[deed].sendto(reply(data, FORGED).to_wire(), peer)
+        if deed == "spray" and not self.has_sprayed:
+            self.has_sprayed = True  # once: it takes this server some seconds
+            self._spray(data, peer[0])
         later = asyncio.get_running_loop().call_later
         for seconds, wire in said_over_udp(deed, data):
             later(seconds, self._transport.sendto, wire, peer)
+
+    def _spray(self, data: bytes, host: str) -> None:
+        """Send lies to all ports that a question may have left from, in this server's name and with all IDs."""
+        lie = reply(data, FORGED).to_wire()[2:]
+        low, high = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+        sender = socket.socket(fileno=os.dup(self._transport.get_extra_info("socket").fileno()))
+        with sender:
+            for number in range(SPRAY):
+                ident = _random.randbytes(2)
+                port = low + number % (high - low + 1)
+                if ident != data[:2]:
+                    with contextlib.suppress(OSError):  # the ICMP error of a closed port, or no room just now
+                        sender.sendto(ident + lie, (host, port))
 
 
 def said_over_udp(deed: str, data: bytes) -> list[tuple[float, bytes]]:

@@ -61,3 +61,26 @@ def test_a_load_that_is_not_there_is_refused() -> None:
     )
     assert completed.returncode == 2
     assert "no load has 'nothing' in its name" in completed.stderr
+
+
+def test_the_dns64_bench_measures_each_server_and_how_fast_the_generator_is(tmp_path: Path) -> None:
+    completed = subprocess.run(
+        [
+            *(sys.executable, "-m", "bench.dns64", "--quick", "--cores", "1", "--names", "2000"),
+            *("--only", "cached 1M,latency", "--results", str(tmp_path)),
+        ],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=110,
+    )
+    (path,) = tmp_path.iterdir()
+    report = json.loads(path.read_text())
+    found = {(row["load"], row["subject"]): row["numbers"] for row in report["results"]}
+    assert completed.returncode == 0, completed.stderr
+    for subject in ("dns64d", "Unbound", "BIND", "pdns-recursor"):
+        for load in ("cached 1M", "cached 1M, CPU", "latency p50", "latency p99", "memory at 1M"):
+            assert found[load, subject]["median"] > 0
+    assert report["generator_limit"] > 0
+    assert {"processor", "kernel", "commit"} <= report["machine"].keys()
+    assert "dns64d / Unbound" in completed.stdout

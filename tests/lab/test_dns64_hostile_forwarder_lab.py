@@ -32,7 +32,7 @@ listen 127.0.0.1
 control-socket none
 """
 SYNTHESIZED: Final = "2001:db8:64:ff9b::c000:221"
-TRUTH_IN_THE_END: Final = (*hostile.LIES, "wrong-port", "wrong-address", "twice", "late", "good")
+TRUTH_IN_THE_END: Final = (*hostile.LIES, "wrong-port", "wrong-address", "spray", "twice", "late", "good")
 NO_ANSWER: Final = {"silent": "SERVFAIL", "flood": "SERVFAIL", "refused": "REFUSED", "servfail": "SERVFAIL"}
 AT_ONCE: Final = 2.0
 SLACK: Final = 1.0

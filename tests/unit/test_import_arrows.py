@@ -13,7 +13,7 @@ MAY_IMPORT = {
     "addressing": set[str](),
     "siit": {"addressing"},
     "config": {"addressing"},
-    "dns64": {"addressing", "config"},
+    "dns64": {"addressing", "config", "process"},
     "device": {"addressing", "siit", "process"},
     "control": set[str](),
     "process": set[str](),

@@ -38,6 +38,16 @@ def test_a_failed_measurement_is_left_out_and_seen() -> None:
     assert "failed" in table([one], ["nat64d"], ["TAYGA", "IPv6"])
 
 
+def test_what_was_not_measured_is_no_failure() -> None:
+    both, one = measured(nat64d=[8.0], TAYGA=[2.0]), measured(nat64d=[8.0])
+    assert one.numbers("TAYGA") is None
+    assert one.ratio("nat64d", "TAYGA") is None
+    *_, first, second = table([both, one], ["nat64d"], ["TAYGA"]).splitlines()
+    assert first.split()[-6:] == ["8.00", "2.00", "4.00", "(4.00", "to", "4.00)"]
+    assert second.split()[-3:] == ["8.00", "-", "-"]
+    assert "TAYGA" not in one.rounds
+
+
 def test_the_table_has_a_block_for_each_condition_and_says_where_less_is_better() -> None:
     one = measured(nat64d=[0.8], TAYGA=[0.1])
     other = Measured("another condition", PING)

@@ -165,3 +165,90 @@ def test_a_socket_without_its_daemon_is_wrong_usage(capsys: pytest.CaptureFixtur
 
     assert exit_.value.code == 2
     assert "--socket needs the daemon's name" in capsys.readouterr().err
+
+
+def serving_dns64d(
+    path: Path, serve_control: Serve, **answers: Callable[[Mapping[str, object]], Result]
+) -> AbstractContextManager[None]:
+    return serve_control(path, {name: Command(Access.READ, answer) for name, answer in answers.items()})
+
+
+def test_stats_tells_how_long_answers_took_by_their_outcome(
+    tmp_path: Path, serve_control: Serve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stats: Result = {
+        "rows": [{"name": "queries_udp", "count": 12, "meaning": "queries that came over UDP"}],
+        "latencies": [
+            {"outcome": "cached", "count": 9, "mean": 12, "p50": 16, "p99": 64},
+            {"outcome": "failed", "count": 0, "mean": None, "p50": None, "p99": None},
+        ],
+        "silent_workers": [77],
+    }
+    path = tmp_path / "dns64d.sock"
+    with serving_dns64d(path, serve_control, stats=lambda _: stats):
+        assert nat64ctl.main(["stats", "dns64d", "--socket", str(path)]) == 0
+    first, _, heading, cached, failed, silent = capsys.readouterr().out.splitlines()
+    assert first == "12  queries_udp  queries that came over UDP"
+    assert heading.split()[:2] == ["ANSWERS", "COUNT"]
+    assert cached.split() == ["cached", "9", "12", "16", "64"]
+    assert failed.split() == ["failed", "0", "-", "-", "-"]
+    assert silent.split() == ["silent", "workers", "77"]
+
+
+@pytest.mark.parametrize(
+    ("words", "arguments"), [(["example.com"], {"name": "example.com"}), (["--all"], {})]
+)
+def test_flush_is_for_a_name_or_for_all(
+    words: list[str],
+    arguments: dict[str, str],
+    tmp_path: Path,
+    serve_control: Serve,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked: list[Mapping[str, object]] = []
+
+    def flush(given: Mapping[str, object]) -> Result:
+        asked.append({name: value for name, value in given.items() if name != "offset"})
+        return {"flushed": 3}
+
+    path = tmp_path / "dns64d.sock"
+    with serving_dns64d(path, serve_control, flush=flush):
+        assert nat64ctl.main(["flush", *words, "--socket", str(path)]) == 0
+    assert asked == [arguments]
+    assert capsys.readouterr().out == "dns64d: 3 answers flushed\n"
+
+
+@pytest.mark.parametrize("words", [[], ["example.com", "--all"]])
+def test_flush_does_not_guess_what_is_meant(words: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        nat64ctl.main(["flush", *words])
+    assert caught.value.code == 2
+
+
+def test_upgrade_waits_until_the_new_program_serves(
+    tmp_path: Path, serve_control: Serve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = iter([4, 4, 5])
+
+    def status(_: Mapping[str, object]) -> Result:
+        return {"pid": 77, "version": "1.2.4", "upgrades": next(answers)}
+
+    path = tmp_path / "dns64d.sock"
+    with serving_dns64d(path, serve_control, status=status, upgrade=lambda _: {"upgrades": 4}):
+        assert nat64ctl.main(["upgrade", "dns64d", "--socket", str(path)]) == 0
+    assert capsys.readouterr().out == "dns64d: runs version 1.2.4 as process 77\n"
+
+
+def test_an_upgrade_that_is_never_served_is_told(
+    tmp_path: Path,
+    serve_control: Serve,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(nat64ctl, "UPGRADED_WITHIN", 0.5)
+    path = tmp_path / "dns64d.sock"
+    with serving_dns64d(
+        path, serve_control, status=lambda _: {"upgrades": 4}, upgrade=lambda _: {"upgrades": 4}
+    ):
+        assert nat64ctl.main(["upgrade", "dns64d", "--socket", str(path)]) == 1
+    assert "the new program does not serve after" in capsys.readouterr().err

@@ -127,8 +127,8 @@ class Dns64:
     service: Service
     upstream: Upstream
 
-    async def ask(self, rdtype: str = "AAAA") -> dns.message.Message:
-        query = dns.message.make_query(NAME, rdtype)
+    async def ask(self, rdtype: str = "AAAA", name: str = NAME) -> dns.message.Message:
+        query = dns.message.make_query(name, rdtype)
         now = asyncio.get_running_loop().time()
         response: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         result = self.service.message_received(
@@ -171,7 +171,7 @@ def made(response: dns.message.Message) -> list[str]:
 def test_a_forwarder_with_the_right_name_answers_over_one_connection(certificate: Path) -> None:
     async def test() -> None:
         async with NameServer(certificate).serving() as server, dns64(forwarder(server.port)) as client:
-            responses = await asyncio.gather(*(client.ask() for _ in range(5)))
+            responses = await asyncio.gather(*(client.ask(name=f"v{number}.example.") for number in range(5)))
             assert [made(response) for response in responses] == [["2001:db8:64::c000:221"]] * 5
             assert (await client.ask("A")).answer
             assert len(server.asked) == 11

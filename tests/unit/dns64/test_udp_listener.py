@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Final
 
 import dns.flags
@@ -15,7 +15,7 @@ import pytest
 from nat64.config.totd import parse
 from nat64.dns64.datagrams import SLOTS, Datagrams
 from nat64.dns64.service import Service
-from nat64.dns64.sockets import Binding, open_pair
+from nat64.dns64.sockets import Binding, open_bound
 from nat64.dns64.udp_listener import UdpListener
 
 if TYPE_CHECKING:
@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 
 CONFIG: Final = "forwarder 192.0.2.53\nprefix 2001:db8:64::/96"
 LOCAL: Final = "ipv4only.arpa."
-ASKED: Final = {"127.0.0.1": IPv4Address(0), "127.0.0.9": IPv4Address(0), "::1": IPv6Address(0)}
+ASKED: Final[dict[str, IPv4Address | IPv6Address]] = {
+    "127.0.0.1": IPv4Address(0),
+    "127.0.0.9": IPv4Address(0),
+    "::1": IPv6Address(0),
+}
 """Addresses to ask, and the wildcard that is bound."""
 
 
@@ -35,8 +39,10 @@ def served(asked: str, *, wildcard: bool, check: Check) -> Service:
     async def run() -> Service:
         service = Service(random_id=lambda: 1)
         service.configure(parse(CONFIG, "f"))
-        bound = ASKED[asked] if wildcard else type(ASKED[asked])(asked)
-        pair = open_pair(Binding(bound, 0))
+        bound = ASKED[asked] if wildcard else ip_address(asked)
+        pair = open_bound(Binding(bound, 0))
+        assert pair.udp is not None
+        pair.udp.setblocking(False)
         begun: list[object] = []
         listener = UdpListener(
             pair.udp, service, lambda: begun.extend(service.flights_to_begin()), asked_for=wildcard
@@ -64,7 +70,7 @@ def ask(client: socket.socket, *queries: dns.message.Message) -> dict[int, dns.m
 @pytest.mark.parametrize("wildcard", [False, True])
 @pytest.mark.parametrize("asked", list(ASKED))
 def test_a_response_comes_from_the_address_that_was_asked(asked: str, wildcard: bool) -> None:
-    def check(_: Service, client: socket.socket, __: tuple[str, int]) -> None:
+    def check(_service: Service, client: socket.socket, _to: tuple[str, int]) -> None:
         for _ in range(4):  # the cache's answer, and one that stands ready, too
             query = dns.message.make_query(LOCAL, "AAAA", use_edns=0)
             (response,) = ask(client, query).values()
@@ -78,7 +84,7 @@ def test_a_response_comes_from_the_address_that_was_asked(asked: str, wildcard: 
 
 
 def test_each_query_of_a_batch_gets_its_own_response() -> None:
-    def check(_: Service, client: socket.socket, __: tuple[str, int]) -> None:
+    def check(_service: Service, client: socket.socket, _to: tuple[str, int]) -> None:
         for _ in range(3):
             queries = [
                 dns.message.make_query(LOCAL, rdtype, id=number)
@@ -91,7 +97,7 @@ def test_each_query_of_a_batch_gets_its_own_response() -> None:
 
 
 def test_silence_in_the_midst_of_a_batch_moves_no_response() -> None:
-    def check(service: Service, client: socket.socket, _: tuple[str, int]) -> None:
+    def check(service: Service, client: socket.socket, _to: tuple[str, int]) -> None:
         query = dns.message.make_query(LOCAL, "AAAA", id=1)
         for _ in range(3):
             ask(client, query)
@@ -112,7 +118,9 @@ def test_a_forwarders_answer_comes_later_from_the_address_that_was_asked() -> No
     async def run() -> None:
         service = Service(random_id=lambda: 1)
         service.configure(parse(CONFIG, "f"))
-        pair = open_pair(Binding(IPv4Address(0), 0))
+        pair = open_bound(Binding(IPv4Address(0), 0))
+        assert pair.udp is not None
+        pair.udp.setblocking(False)
         loop = asyncio.get_running_loop()
 
         def begin() -> None:

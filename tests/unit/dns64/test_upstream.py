@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import struct
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,9 +18,7 @@ import dns.rrset
 import pytest
 
 from nat64.config.dns64_config import CacheSettings, Dns64Config, Endpoint, Forwarder, View
-from nat64.dns64.server import Server
 from nat64.dns64.service import Later, Service
-from nat64.dns64.sockets import Families
 from nat64.dns64.transport import Transport
 from nat64.dns64.upstream import Upstream
 
@@ -105,11 +104,7 @@ async def respond(
 
 async def ask(*forwarders: Forwarder, times: int = 1) -> list[dns.message.Message]:
     """Ask the daemon's own server for a TXT record, over TCP so that nothing of the answer is lost."""
-
-    async def nobody(_: object) -> list[object]:
-        return []
-
-    service = Server(Families(), nobody).service  # type: ignore[arg-type]
+    service = Service(random_id=lambda: secrets.randbelow(1 << 16))
     service.configure(Dns64Config(View(forwarders), cache=CacheSettings(size=0)))
     upstream = Upstream()
     responses = []

@@ -1,0 +1,214 @@
+"""A worker: a process that serves clients on sockets which the supervisor keeps open, too.
+
+It has a service of its own, with its cache, and ways of its own to the forwarders. Config, sockets and networks come from
+the supervisor. Told to leave it answers what it has been asked, and goes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import select
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from nat64.dns64.service import Service
+from nat64.dns64.sockets import BoundSockets
+from nat64.dns64.tcp_listeners import Accepting, Tasks, TcpListeners
+from nat64.dns64.udp_listener import UdpListener
+from nat64.dns64.worker_channel import Allow, Ask, Flush, Serve, TakeSockets, WorkerEnd
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Mapping, Sequence
+
+    from nat64.config.dns64_config import Dns64Config, IPNetwork
+    from nat64.dns64.sockets import Binding
+    from nat64.dns64.upstream import Upstream
+    from nat64.dns64.worker_channel import ToWorker
+
+log = logging.getLogger(__name__)
+
+LEAVES_WITHIN: Final = 8.0
+"""Seconds after which a worker that is to leave goes, whatever is still under way."""
+_DRAINS_WITHIN: Final = 0.3
+_LOOKS_EVERY: Final = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What a worker begins with."""
+
+    config: Dns64Config
+    workers: int
+    """How many there are of them."""
+    networks: Sequence[IPNetwork]
+    sockets: Mapping[Binding, BoundSockets]
+    upstream: Upstream
+    """Prepared for `config`, while all files could be reached."""
+
+
+def serve(assignment: Assignment, channel: socket.socket) -> None:
+    """Serve until told to leave, or until the supervisor is gone. This is all that a worker's process does."""
+    asyncio.run(_Worker(channel, assignment).run(assignment))
+
+
+class _Worker:
+    def __init__(self, channel: socket.socket, assignment: Assignment) -> None:
+        self._channel = WorkerEnd(channel)
+        self._upstream = upstream = assignment.upstream
+        self._service = Service(random_id=lambda: secrets.randbelow(1 << 16), statistics=upstream.statistics)
+        self._tasks = Tasks()
+        self._tcp = TcpListeners(self._service, self._begin, assignment.config.limits)
+        self._open: dict[Binding, _Served] = {}
+        self._taken: dict[Binding, BoundSockets] = {}
+        self._changing = asyncio.Lock()
+        self._end = asyncio.Event()
+
+    async def run(self, assignment: Assignment) -> None:
+        self._service.configure(assignment.config, workers=assignment.workers)
+        self._service.allow(assignment.networks)
+        for binding, bound in assignment.sockets.items():
+            await self._serve(binding, bound)
+        asyncio.get_running_loop().add_reader(self._channel.channel, self._listen)
+        self._channel.send({"serving": True})
+        await self._end.wait()
+        if self._channel.is_heard:
+            await self._leave()
+
+    def _begin(self) -> None:
+        """Pursue what clients have asked."""
+        for flight in self._service.flights_to_begin():
+            self._upstream.begin(flight)
+
+    def _listen(self) -> None:
+        for message in self._channel.receive():
+            self._take(message)
+        if self._channel.at_end:
+            asyncio.get_running_loop().remove_reader(self._channel.channel)
+            self._end.set()
+
+    def _take(self, message: ToWorker) -> None:
+        match message:
+            case TakeSockets():
+                for binding in message.bindings:
+                    udp = None if binding.tls else self._channel.take_socket()
+                    self._taken[binding] = BoundSockets(self._channel.take_socket(), udp)
+            case Serve():
+                self._tasks.start(self._change(message))
+            case Allow():
+                self._service.allow(message.networks)
+            case Ask():
+                self._channel.send({"number": message.number, **self._account()})
+            case Flush():
+                self._channel.send({"number": message.number, "flushed": self._service.flush(message.name)})
+
+    async def _change(self, message: Serve) -> None:
+        """Serve by what the supervisor says from here on, and answer it."""
+        answer: dict[str, Any] = {"number": message.number}
+        try:
+            async with self._changing:
+                await self._serve_by(message)
+        except Exception as error:  # the supervisor puts another worker in our place
+            log.exception("what the supervisor says cannot be served by")
+            answer["error"] = str(error)
+        self._channel.send(answer)
+
+    async def _serve_by(self, message: Serve) -> None:
+        taken, self._taken = self._taken, {}
+        if message.config is not None:
+            self._upstream.prepare(message.config)
+            self._service.configure(message.config, workers=message.workers)
+            self._tcp.configure(message.config.limits)
+            self._service.allow(message.networks)
+        leaving = [self._open.pop(binding) for binding in set(self._open) - set(message.wanted)]
+        leaving += [self._open.pop(binding) for binding in taken if binding in self._open]
+        for binding, bound in taken.items():
+            await self._serve(binding, bound)
+        for served in leaving:
+            if self._service.waiting:
+                self._tasks.start(self._close(served))
+            else:
+                await served.drain()
+                served.close()
+
+    async def _close(self, served: _Served) -> None:
+        """Close when what is under way has been answered."""
+        await self._finish()
+        await served.drain()
+        served.close()
+
+    async def _serve(self, binding: Binding, bound: BoundSockets) -> None:
+        for each in bound:
+            each.setblocking(False)
+        udp = None
+        if bound.udp is not None:
+            asked_for = binding.address.is_unspecified
+            udp = UdpListener(bound.udp, self._service, self._begin, asked_for=asked_for)
+        self._open[binding] = _Served(bound, udp, self._tcp.serve(bound.tcp))
+
+    async def _leave(self) -> None:
+        """Answer what has been asked, and no more: others serve these sockets now, or nobody is to."""
+        for served in self._open.values():
+            await served.drain()
+            served.stop()
+        await self._finish()
+
+    async def _finish(self) -> None:
+        """Wait for what is under way, as long as that may take."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + LEAVES_WITHIN
+        while self._service.waiting and loop.time() < deadline:  # noqa: ASYNC110 - a count tells of no change
+            await asyncio.sleep(_LOOKS_EVERY)
+
+    def _account(self) -> dict[str, Any]:
+        """Say how it goes, in what JSON can carry."""
+        service = self._service
+        now = asyncio.get_running_loop().time()
+        failed = {
+            repr(forwarder): until - now
+            for forwarder in service.forwarders
+            if (until := service.health.failed_until(forwarder, now)) is not None
+        }
+        return {
+            "outstanding": service.outstanding,
+            "failed": failed,
+            "statistics": service.statistics.as_json(),
+            "cache": {"entries": len(service.cache), "bytes": service.cache.used},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """The sockets of a binding, with what serves them."""
+
+    bound: BoundSockets
+    udp: UdpListener | None
+    tcp: Accepting
+
+    async def drain(self) -> None:
+        """Serve what has come in so far."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _DRAINS_WITHIN
+        while _wait_to_be_read(self.bound) and loop.time() < deadline:  # noqa: ASYNC110 - the loop reads them meanwhile
+            await asyncio.sleep(0)
+
+    def stop(self) -> None:
+        """Take nothing more; responses can still be sent."""
+        self.tcp.close()
+        if self.bound.udp is not None:
+            asyncio.get_running_loop().remove_reader(self.bound.udp)
+
+    def close(self) -> None:
+        """Close the sockets, but for the connections that were accepted."""
+        self.tcp.close()
+        if self.udp is not None:
+            self.udp.close()
+
+
+def _wait_to_be_read(bound: BoundSockets) -> bool:
+    poll = select.poll()
+    for each in bound:
+        poll.register(each, select.POLLIN)
+    return bool(poll.poll(0))

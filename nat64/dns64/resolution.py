@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nat64.dns64.answer import Answer, Option
     from nat64.dns64.reply import Reply
     from nat64.dns64.views import Surroundings
-    from nat64.dns64.wire import ClientQuery
+    from nat64.dns64.wire import ClientQuery, PlainReply
 
 DEADLINE_SECONDS: Final = 4.0
 """A client hears from us by then, before it gives up itself (5 seconds with dig and glibc)."""
@@ -155,27 +155,26 @@ class Resolution:
             self._conclude_aaaa(main, self._a)
 
     def _conclude_plain(self, main: Reply | None, a: Lookup) -> bool:
-        """Answer from plain replies, as `_conclude_aaaa` would; return whether that is all there is to do by now."""
+        """Answer from plain replies, as `_conclude_aaaa` would; return whether no more is to be done yet."""
         aaaa = main.plain if main is not None else None
         if aaaa is None or self.around.domains.synthesis(self.question.name) is not None:
             return False
-        if aaaa.addresses:
-            if synthesis.excludes(self.around.view.exclude, aaaa.addresses):
-                return False
-            self._finish(main, "forwarded")
-            return True
-        if not a.done:
-            return True
-        made = a.reply.plain if a.reply is not None else None
-        if made is None or not made.addresses:
+        if not aaaa.addresses:
+            return not a.done or self._synthesize_plain(aaaa, a.reply.plain if a.reply is not None else None)
+        if synthesis.excludes(self.around.view.exclude, aaaa.addresses):
             return False
-        embedded = self.around.choice.embed(made.addresses)
-        if not embedded:
+        self._finish(main, "forwarded")
+        return True
+
+    def _synthesize_plain(self, aaaa: PlainReply, a: PlainReply | None) -> bool:
+        """Answer from a plain reply to the A question, if that can be done."""
+        embedded = self.around.choice.embed(a.addresses) if a is not None else {}
+        if a is None or not embedded:
             return False
-        addresses = [embedded[address] for address in made.addresses if address in embedded]
-        ttl = min(made.ttl, aaaa.ttl)
+        addresses = [embedded[address] for address in a.addresses if address in embedded]
         self.answer = answers.with_aaaa(
-            self.query.name, addresses, ttl, "synthesized", (extended_error.SYNTHESIZED,)
+            *(self.query.name, addresses, min(a.ttl, aaaa.ttl)),
+            *("synthesized", (extended_error.SYNTHESIZED,)),
         )
         return True
 

@@ -1,29 +1,36 @@
-"""Takes queries from clients over TCP, and sends the responses: the asyncio adapter."""
+"""Takes connections from clients over TCP, as many as may be: the asyncio adapter.
+
+The server makes one `TcpListeners`, which `serve`s each listening socket, and `configure`s it at a reload. All
+connections, those over TLS too (`TlsListeners`), are in its table. `drain` is for the end.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import logging
-from collections import Counter
+import socket
 from typing import TYPE_CHECKING, Final
 
-from nat64.dns64.service import Later
-from nat64.dns64.transport import Transport
+from nat64.dns64.connection_table import ConnectionTable
+from nat64.dns64.tcp_connection import READ_SIZE, TcpConnection
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Coroutine
 
+    from nat64.config.dns64_config import ClientLimits
     from nat64.dns64.service import Service
 
 log = logging.getLogger(__name__)
 
-MOST_CONNECTIONS: Final = 256
-MOST_CONNECTIONS_OF_A_HOST: Final = 32
-MOST_PIPELINED: Final = 32
-"""Queries of one connection that are answered at the same time; reading waits beyond."""
-IDLE_SECONDS: Final = 10.0
-WRITE_SECONDS: Final = 5.0
+_BURST: Final = 64
+"""Connections accepted before others have their turn."""
+_SHORTAGES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_SHORTAGE_SECONDS: Final = 1.0
+"""How long nothing is accepted after the host had no descriptor or memory for it."""
+_SEND_BUFFER: Final = 128 << 10
+"""Bytes that the kernel takes of what a client does not read; by itself it would take some MiB."""
 
 
 class Tasks:
@@ -50,112 +57,128 @@ class Tasks:
 
 
 class TcpListeners:
-    """Serves the TCP sockets: bounded connections, pipelined queries (RFC 7766)."""
+    """Serves clients over TCP, and has the connections of all listeners."""
 
-    def __init__(self, service: Service, begin: Callable[[], None]) -> None:
-        self._service = service
-        self._begin = begin
-        self._connections: Counter[str] = Counter()
+    def __init__(self, service: Service, begin: Callable[[], None], limits: ClientLimits) -> None:
+        """`begin` has what `Service.flights_to_begin` returns pursued; it is called after a query that needs it."""
+        self.service = service
+        self.begin = begin
+        self.table: ConnectionTable[TcpConnection] = ConnectionTable(limits)
+        self.buffer = bytearray(READ_SIZE)
+        self._opening = Tasks()
+        self._draining = False
 
-    async def serve(self, listening: socket.socket) -> asyncio.Server:
-        """Accept on one socket until the returned server is closed."""
-        return await asyncio.start_server(self._accept, sock=listening)
+    def configure(self, limits: ClientLimits) -> None:
+        """Take connections by other limits from here on; those that stand keep their idle time."""
+        self.table.limits = limits
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        host = writer.get_extra_info("peername")[0]
-        if (
-            self._connections.total() >= MOST_CONNECTIONS
-            or self._connections[host] >= MOST_CONNECTIONS_OF_A_HOST
-        ):
-            self._service.counters["tcp_connections_refused"] += 1
-            writer.transport.abort()
-            return
-        self._connections[host] += 1
-        connection = _TcpConnection(reader, writer, host, self._service, self._begin)
-        try:
-            await connection.run()
-            await connection.close()
-        except (OSError, TimeoutError, asyncio.CancelledError):
-            pass  # the client left or stalled, or the daemon ends
-        finally:
-            self._connections[host] -= 1
-            if not self._connections[host]:
-                del self._connections[host]
+    def serve(self, listening: socket.socket) -> Accepting:
+        """Accept on a non-blocking listening socket until what is returned is closed."""
+        return Accepting(listening, self, TcpConnection)
+
+    async def drain(self, seconds: float) -> None:
+        """Answer what clients have asked, and close their connections; those that are left then are cut off.
+
+        Call it when no socket is accepted on any more.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        self._draining = True
+        await self._opening.finish()
+        for connection in self.table.all:
+            connection.drain()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(until):
+                for connection in self.table.all:
+                    await connection.closed.wait()
+        self.close()
+
+    def close(self) -> None:
+        """Cut off all connections."""
+        self._opening.cancel()
+        for connection in self.table.all:
             connection.abort()
 
+    def accepted(
+        self, client: socket.socket, host: str, make: Callable[[TcpListeners, str], TcpConnection]
+    ) -> None:
+        """Take a new connection, or close it at once when there are too many."""
+        counters = self.service.statistics.counters
+        if not self.table.has_room_for(host):
+            counters["tcp_connections_refused"] += 1
+            client.close()
+            return
+        for leaving in self.table.leaving():
+            counters["tcp_made_room"] += 1
+            leaving.close()
+        connection = make(self, host)
+        counters[f"connections_{connection.kind.value}"] += 1
+        self._opening.start(self._open(client, connection))
 
-class _TcpConnection:
-    """One client's connection."""
+    async def _open(self, client: socket.socket, connection: TcpConnection) -> None:
+        try:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, client)
+        except OSError:
+            connection.abort()  # it has gone already
+            client.close()
+        if self._draining:
+            connection.drain()
+
+
+class Accepting:
+    """A listening socket that is accepted on."""
 
     def __init__(
         self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        host: str,
-        service: Service,
-        begin: Callable[[], None],
+        listening: socket.socket,
+        listeners: TcpListeners,
+        make: Callable[[TcpListeners, str], TcpConnection],
     ) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._host = host
-        self._service = service
-        self._begin = begin
-        self._tasks = Tasks()
-        self._free = asyncio.Semaphore(MOST_PIPELINED)
-        self._writing = asyncio.Lock()
+        self._listening = listening
+        self._listeners = listeners
+        self._make = make
+        self._loop = asyncio.get_running_loop()
+        self._pause: asyncio.TimerHandle | None = None
+        self._loop.add_reader(listening.fileno(), self._readable)
 
-    async def run(self) -> None:
-        """Read queries until the client is done or silent for long; answers come as they are ready."""
-        loop = asyncio.get_running_loop()
-        while True:
-            await self._free.acquire()
-            if self._writer.is_closing():
-                return  # it takes no answers, so that what else it asked before is nobody's question any more
+    def stop(self) -> None:
+        """Take what is there, and nothing more; the socket stays open."""
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
+        if self._listening.fileno() >= 0:
+            self._loop.remove_reader(self._listening.fileno())
+            self._accept_all()
+
+    def close(self) -> None:
+        """Stop, and close the socket; the connections stay."""
+        self.stop()
+        self._listening.close()
+
+    def _readable(self) -> None:
+        shortage = self._accept_all()
+        if shortage is not None:
+            self._listeners.service.statistics.counters["tcp_shortage"] += 1
+            log.warning("no connection can be accepted", extra={"why": shortage})
+            self._loop.remove_reader(self._listening.fileno())
+            self._pause = self._loop.call_later(_SHORTAGE_SECONDS, self._go_on)
+
+    def _go_on(self) -> None:
+        self._pause = None
+        self._loop.add_reader(self._listening.fileno(), self._readable)
+
+    def _accept_all(self) -> str | None:
+        """Accept what waits; return what this host is short of, if it is."""
+        for _ in range(_BURST):
             try:
-                data = await self._read()
-            except EOFError:
-                # It may only have closed its own direction, and still waits for answers.
-                await self._tasks.finish()
-                return
-            later: asyncio.Future[bytes] = loop.create_future()
-            result = self._service.message_received(
-                data, self._host, transport=Transport.TCP, now=loop.time(), deliver=later.set_result
-            )
-            self._begin()
-            if isinstance(result, Later):
-                self._tasks.start(self._resolve(later))
-            elif result is None:
-                await self._tasks.finish()
-                return
-            else:
-                await self._write(result)
-                self._free.release()
-
-    async def _read(self) -> bytes:
-        async with asyncio.timeout(IDLE_SECONDS):
-            size = int.from_bytes(await self._reader.readexactly(2), "big")
-            return await self._reader.readexactly(size)
-
-    async def _resolve(self, later: asyncio.Future[bytes]) -> None:
-        try:
-            await self._write(await later)
-        except (OSError, TimeoutError):
-            self._writer.transport.abort()
-        finally:
-            self._free.release()
-
-    async def _write(self, response: bytes) -> None:
-        async with self._writing, asyncio.timeout(WRITE_SECONDS):
-            self._writer.write(len(response).to_bytes(2, "big") + response)
-            await self._writer.drain()
-
-    async def close(self) -> None:
-        """Close once the client has taken what was written; one that does not in time is a `TimeoutError`."""
-        self._writer.close()
-        async with asyncio.timeout(WRITE_SECONDS):
-            await self._writer.wait_closed()
-
-    def abort(self) -> None:
-        """Forget what is not sent yet, and close."""
-        self._tasks.cancel()
-        self._writer.transport.abort()
+                client, address = self._listening.accept()
+            except BlockingIOError:
+                break
+            except OSError as error:
+                if error.errno in _SHORTAGES:
+                    return error.strerror
+                continue  # that one has gone already (accept(2) tells errors of its network, too)
+            client.setblocking(False)
+            self._listeners.accepted(client, address[0], self._make)
+        return None

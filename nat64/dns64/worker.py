@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nat64.dns64.service import Service
 from nat64.dns64.sockets import BoundSockets
-from nat64.dns64.tcp_listeners import Tasks, TcpListeners
+from nat64.dns64.tcp_listeners import Accepting, Tasks, TcpListeners
 from nat64.dns64.udp_listener import UdpListener
 from nat64.dns64.worker_channel import Allow, Ask, Flush, Serve, TakeSockets, WorkerEnd
 
@@ -51,16 +51,16 @@ class Assignment:
 
 def serve(assignment: Assignment, channel: socket.socket) -> None:
     """Serve until told to leave, or until the supervisor is gone. This is all that a worker's process does."""
-    asyncio.run(_Worker(channel, assignment.upstream).run(assignment))
+    asyncio.run(_Worker(channel, assignment).run(assignment))
 
 
 class _Worker:
-    def __init__(self, channel: socket.socket, upstream: Upstream) -> None:
+    def __init__(self, channel: socket.socket, assignment: Assignment) -> None:
         self._channel = WorkerEnd(channel)
-        self._upstream = upstream
+        self._upstream = upstream = assignment.upstream
         self._service = Service(random_id=lambda: secrets.randbelow(1 << 16), statistics=upstream.statistics)
         self._tasks = Tasks()
-        self._tcp = TcpListeners(self._service, self._begin)
+        self._tcp = TcpListeners(self._service, self._begin, assignment.config.limits)
         self._open: dict[Binding, _Served] = {}
         self._taken: dict[Binding, BoundSockets] = {}
         self._changing = asyncio.Lock()
@@ -120,6 +120,7 @@ class _Worker:
         if message.config is not None:
             self._upstream.prepare(message.config)
             self._service.configure(message.config, workers=message.workers)
+            self._tcp.configure(message.config.limits)
             self._service.allow(message.networks)
         leaving = [self._open.pop(binding) for binding in set(self._open) - set(message.wanted)]
         leaving += [self._open.pop(binding) for binding in taken if binding in self._open]
@@ -145,7 +146,7 @@ class _Worker:
         if bound.udp is not None:
             asked_for = binding.address.is_unspecified
             udp = UdpListener(bound.udp, self._service, self._begin, asked_for=asked_for)
-        self._open[binding] = _Served(bound, udp, await self._tcp.serve(bound.tcp))
+        self._open[binding] = _Served(bound, udp, self._tcp.serve(bound.tcp))
 
     async def _leave(self) -> None:
         """Answer what has been asked, and no more: others serve these sockets now, or nobody is to."""
@@ -184,7 +185,7 @@ class _Served:
 
     bound: BoundSockets
     udp: UdpListener | None
-    tcp: asyncio.Server
+    tcp: Accepting
 
     async def drain(self) -> None:
         """Serve what has come in so far."""

@@ -15,7 +15,7 @@ import pytest
 from nat64.config.totd import parse
 from nat64.dns64.datagrams import SLOTS, Datagrams
 from nat64.dns64.service import Service
-from nat64.dns64.sockets import Binding, open_pair
+from nat64.dns64.sockets import Binding, open_bound
 from nat64.dns64.udp_listener import UdpListener
 
 if TYPE_CHECKING:
@@ -40,7 +40,9 @@ def served(asked: str, *, wildcard: bool, check: Check) -> Service:
         service = Service(random_id=lambda: 1)
         service.configure(parse(CONFIG, "f"))
         bound = ASKED[asked] if wildcard else ip_address(asked)
-        pair = open_pair(Binding(bound, 0))
+        pair = open_bound(Binding(bound, 0))
+        assert pair.udp is not None
+        pair.udp.setblocking(False)
         begun: list[object] = []
         listener = UdpListener(
             pair.udp, service, lambda: begun.extend(service.flights_to_begin()), asked_for=wildcard
@@ -116,7 +118,9 @@ def test_a_forwarders_answer_comes_later_from_the_address_that_was_asked() -> No
     async def run() -> None:
         service = Service(random_id=lambda: 1)
         service.configure(parse(CONFIG, "f"))
-        pair = open_pair(Binding(IPv4Address(0), 0))
+        pair = open_bound(Binding(IPv4Address(0), 0))
+        assert pair.udp is not None
+        pair.udp.setblocking(False)
         loop = asyncio.get_running_loop()
 
         def begin() -> None:

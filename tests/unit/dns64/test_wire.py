@@ -127,7 +127,7 @@ SOA: Final = "example. 3600 IN SOA ns.example. root.example. 1 2 3 4 300"
 
 
 def reply_to(rdtype: str, *answer: str, authority: tuple[str, ...] = (), edns: bool = True) -> bytes:
-    reply = dns.message.make_response(dns.message.make_query(NAME, rdtype), recursion_available=True)
+    reply = dns.message.make_response(dns.message.make_query(NAME, rdtype, id=7), recursion_available=True)
     for section, lines in ((reply.answer, answer), (reply.authority, authority)):
         for line in lines:
             name, ttl, rdclass, kind, rdata = line.split(None, 4)

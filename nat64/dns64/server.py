@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import secrets
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -54,6 +55,7 @@ class Server:
         self._networks_of = networks_of
         self._listening = listening
         self._upstream = Upstream()
+        self._cookie_secret = secrets.token_bytes(16)
         self._access = AllowQuery(())
         self._changing = asyncio.Lock()
         self._dismissal: asyncio.Task[None] | None = None
@@ -158,7 +160,10 @@ class Server:
         wanted = bindings(self.config, self._families)
         chosen = {binding: bound for binding, bound in sockets.items() if binding in wanted}
         workers = worker_count(self.config)
-        serve(Assignment(self.config, workers, self.allowed, chosen, self._upstream), channel)
+        serve(
+            Assignment(self.config, workers, self.allowed, chosen, self._upstream, self._cookie_secret),
+            channel,
+        )
 
     def _kept_by(self, number: int) -> Iterable[int]:
         return [each.fileno() for bound in self._listening.of(number).values() for each in bound]

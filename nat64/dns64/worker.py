@@ -10,9 +10,12 @@ import asyncio
 import logging
 import secrets
 import select
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from nat64.dns64.query_log import line_of
+from nat64.dns64.query_log_file import QueryLogFile
 from nat64.dns64.service import Service
 from nat64.dns64.sockets import BoundSockets
 from nat64.dns64.tcp_listeners import Accepting, Tasks, TcpListeners
@@ -47,6 +50,8 @@ class Assignment:
     sockets: Mapping[Binding, BoundSockets]
     upstream: Upstream
     """Prepared for `config`, while all files could be reached."""
+    cookie_secret: bytes
+    """16 bytes; that of the config goes before it."""
 
 
 def serve(assignment: Assignment, channel: socket.socket) -> None:
@@ -58,7 +63,14 @@ class _Worker:
     def __init__(self, channel: socket.socket, assignment: Assignment) -> None:
         self._channel = WorkerEnd(channel)
         self._upstream = upstream = assignment.upstream
-        self._service = Service(random_id=lambda: secrets.randbelow(1 << 16), statistics=upstream.statistics)
+        self._query_log = QueryLogFile(upstream.statistics)
+        self._service = Service(
+            random_id=lambda: secrets.randbelow(1 << 16),
+            statistics=upstream.statistics,
+            seconds_utc=time.time,
+            cookie_secret=assignment.cookie_secret,
+            log_query=lambda query: self._query_log.write(line_of(query)),
+        )
         self._tasks = Tasks()
         self._tcp = TcpListeners(self._service, self._begin, assignment.config.limits)
         self._open: dict[Binding, _Served] = {}
@@ -68,6 +80,7 @@ class _Worker:
 
     async def run(self, assignment: Assignment) -> None:
         self._service.configure(assignment.config, workers=assignment.workers)
+        self._query_log.use(assignment.config.query_log)
         self._service.allow(assignment.networks)
         for binding, bound in assignment.sockets.items():
             await self._serve(binding, bound)
@@ -76,6 +89,7 @@ class _Worker:
         await self._end.wait()
         if self._channel.is_heard:
             await self._leave()
+        self._query_log.close()
 
     def _begin(self) -> None:
         """Pursue what clients have asked."""
@@ -121,6 +135,7 @@ class _Worker:
             self._upstream.prepare(message.config)
             self._service.configure(message.config, workers=message.workers)
             self._tcp.configure(message.config.limits)
+            self._query_log.use(message.config.query_log)
             self._service.allow(message.networks)
         leaving = [self._open.pop(binding) for binding in set(self._open) - set(message.wanted)]
         leaving += [self._open.pop(binding) for binding in taken if binding in self._open]

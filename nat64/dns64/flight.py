@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from nat64.dns64.cache import Kept
     from nat64.dns64.clients import Client
     from nat64.dns64.exchange import Ask
-    from nat64.dns64.resolution import Resolution
+    from nat64.dns64.plain_first import PlainFirst
     from nat64.dns64.terms import Terms
     from nat64.dns64.transport import Transport
     from nat64.dns64.wire import ClientQuery
@@ -44,7 +44,7 @@ class Flight:
     """
 
     key: bytes
-    resolution: Resolution
+    resolution: PlainFirst
     client: Client
     """Who asked first."""
     started: float

@@ -25,10 +25,10 @@ from nat64.dns64.flight import Flight, Waiter
 from nat64.dns64.forwarders import Health
 from nat64.dns64.header_error import error_for
 from nat64.dns64.message import MalformedMessage, Message, Question, RCode, RRType, name_of, parse, wire_name
+from nat64.dns64.plain_first import PlainFirst, is_below_arpa
 from nat64.dns64.query_log import LoggedQuery
 from nat64.dns64.rate_limit import RateLimit, Verdict
 from nat64.dns64.ready_answers import ID_SIZE, ReadyAnswer, ReadyAnswers
-from nat64.dns64.resolution import Resolution
 from nat64.dns64.statistics import Histogram, Statistics
 from nat64.dns64.terms import PLAIN, Terms, terms_of
 from nat64.dns64.transport import Transport
@@ -344,12 +344,11 @@ class Service:
                 return self._respond_stale(waiter, flight.stale, now)
             self.counters["joined"] += 1
             return self._wait(flight, waiter, now)
-        question = Question(name_of(waiter.query.name), waiter.query.qtype, waiter.query.qclass)
-        answer = self._local(question, waiter.client)
+        answer = self._local(waiter)
         if answer is not None:
             self.cache.put(key, answer, now)
         else:
-            flight = self._set_out(key, waiter, question, stale, now)
+            flight = self._set_out(key, waiter, stale, now)
             answer = flight.resolution.answer if flight is not None else None
         if answer is not None:  # nobody has to be asked for it
             self.counters[answer.outcome] += 1
@@ -365,9 +364,12 @@ class Service:
         self.counters["overload"] += 1
         return self._response(waiter, answers.empty(waiter.query, RCode.SERVFAIL, "overload"), now)
 
-    def _local(self, question: Question, client: Client) -> Answer | None:
+    def _local(self, waiter: Waiter) -> Answer | None:
         """Return the answer to a question that no forwarder is needed for."""
-        around = client.around
+        query, around = waiter.query, waiter.client.around
+        if not is_below_arpa(query.name):
+            return None
+        question = Question(name_of(query.name), query.qtype, query.qclass)
         if not around.knows(question):
             return None
         reply = Message(0, question, is_response=True, recursion_available=True)
@@ -376,23 +378,19 @@ class Service:
 
     def _prefetch(self, key: bytes, waiter: Waiter, now: float) -> None:
         """Ask anew for what is about to expire."""
-        if key not in self._flights:
-            query = waiter.query
-            question = Question(name_of(query.name), query.qtype, query.qclass)
-            if waiter.client.around.knows(question):
-                return
-            if self._set_out(key, waiter, question, None, now) is not None:
-                self.counters["prefetched"] += 1
+        if key in self._flights or self._local(waiter) is not None:
+            return
+        if self._set_out(key, waiter, None, now) is not None:
+            self.counters["prefetched"] += 1
 
-    def _set_out(
-        self, key: bytes, waiter: Waiter, question: Question, stale: Kept | None, now: float
-    ) -> Flight | None:
+    def _set_out(self, key: bytes, waiter: Waiter, stale: Kept | None, now: float) -> Flight | None:
         """Begin a flight, if there is room for one."""
         client = waiter.client
         if client.flights >= MOST_FLIGHTS_OF_A_CLIENT or not self._make_room(now):
             return None
-        resolution = Resolution(waiter.query, question, client.around)
-        flight = Flight(key, resolution, client, now, self._landed, self._stale_due, stale)
+        flight = Flight(
+            key, PlainFirst(waiter.query, client.around), client, now, self._landed, self._stale_due, stale
+        )
         client.flights += 1
         self._flights[key] = flight
         flight.start(now)

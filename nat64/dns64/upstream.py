@@ -153,7 +153,8 @@ class _Chase:
     def look_at_time(self, now: float) -> None:
         """Let time pass."""
         self._looks_at = math.inf
-        self._pursuit.handle_timer(now)
+        if not self._pursuit.done:  # else others have ended it
+            self._pursuit.handle_timer(now)
         self.go_on(now)
 
     def go_on(self, now: float) -> None:

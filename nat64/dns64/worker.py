@@ -14,11 +14,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from nat64.dns64.certificates import read_certificates
 from nat64.dns64.query_log import line_of
 from nat64.dns64.query_log_file import QueryLogFile
 from nat64.dns64.service import Service
-from nat64.dns64.sockets import BoundSockets
+from nat64.dns64.sockets import BoundSockets, hear_no_more
 from nat64.dns64.tcp_listeners import Accepting, Tasks, TcpListeners
+from nat64.dns64.tls_listeners import TlsAccepting, TlsListeners
 from nat64.dns64.udp_listener import UdpListener
 from nat64.dns64.worker_channel import Allow, Ask, Flush, Serve, TakeSockets, WorkerEnd
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from nat64.config.dns64_config import Dns64Config, IPNetwork
+    from nat64.dns64.certificates import Contexts
     from nat64.dns64.sockets import Binding
     from nat64.dns64.upstream import Upstream
     from nat64.dns64.worker_channel import ToWorker
@@ -50,6 +53,8 @@ class Assignment:
     sockets: Mapping[Binding, BoundSockets]
     upstream: Upstream
     """Prepared for `config`, while all files could be reached."""
+    certificates: Contexts
+    """Read likewise."""
     cookie_secret: bytes
     """16 bytes; that of the config goes before it."""
 
@@ -73,6 +78,8 @@ class _Worker:
         )
         self._tasks = Tasks()
         self._tcp = TcpListeners(self._service, self._begin, assignment.config.limits)
+        self._tls = TlsListeners(self._tcp)
+        self._certificates = assignment.certificates
         self._open: dict[Binding, _Served] = {}
         self._taken: dict[Binding, BoundSockets] = {}
         self._changing = asyncio.Lock()
@@ -83,7 +90,7 @@ class _Worker:
         self._query_log.use(assignment.config.query_log)
         self._service.allow(assignment.networks)
         for binding, bound in assignment.sockets.items():
-            await self._serve(binding, bound)
+            self._serve(binding, bound)
         asyncio.get_running_loop().add_reader(self._channel.channel, self._listen)
         self._channel.send({"serving": True})
         await self._end.wait()
@@ -132,43 +139,60 @@ class _Worker:
     async def _serve_by(self, message: Serve) -> None:
         taken, self._taken = self._taken, {}
         if message.config is not None:
-            self._upstream.prepare(message.config)
-            self._service.configure(message.config, workers=message.workers)
-            self._tcp.configure(message.config.limits)
-            self._query_log.use(message.config.query_log)
-            self._service.allow(message.networks)
+            self._configure(message.config, message)
         leaving = [self._open.pop(binding) for binding in set(self._open) - set(message.wanted)]
         leaving += [self._open.pop(binding) for binding in taken if binding in self._open]
         for binding, bound in taken.items():
-            await self._serve(binding, bound)
+            self._serve(binding, bound)
         for served in leaving:
-            if self._service.waiting:
-                self._tasks.start(self._close(served))
-            else:
-                await served.drain()
-                served.close()
+            await self._retire(served)
 
-    async def _close(self, served: _Served) -> None:
-        """Close when what is under way has been answered."""
-        await self._finish()
+    def _configure(self, config: Dns64Config, message: Serve) -> None:
+        self._certificates = read_certificates(config)
+        self._upstream.prepare(config)
+        self._service.configure(config, workers=message.workers)
+        self._service.allow(message.networks)
+        self._tcp.configure(config.limits)
+        self._query_log.use(config.query_log)
+        for binding, served in self._open.items():
+            if isinstance(served.tcp, TlsAccepting) and binding in self._certificates:
+                served.tcp.context = self._certificates[binding]
+
+    async def _retire(self, served: _Served) -> None:
+        """Close sockets once what has come in by them so far is answered; new clients are served elsewhere."""
+        if served.bound.udp is not None:
+            hear_no_more(served.bound.udp)
         await served.drain()
+        served.tcp.close()
+        if self._service.waiting:
+            self._tasks.start(self._close_later(served))
+        else:
+            served.close()
+
+    async def _close_later(self, served: _Served) -> None:
+        await self._finish()
         served.close()
 
-    async def _serve(self, binding: Binding, bound: BoundSockets) -> None:
+    def _serve(self, binding: Binding, bound: BoundSockets) -> None:
         for each in bound:
             each.setblocking(False)
         udp = None
         if bound.udp is not None:
             asked_for = binding.address.is_unspecified
             udp = UdpListener(bound.udp, self._service, self._begin, asked_for=asked_for)
-        self._open[binding] = _Served(bound, udp, self._tcp.serve(bound.tcp))
+        tcp = (
+            self._tls.serve(bound.tcp, self._certificates[binding])
+            if binding.tls
+            else self._tcp.serve(bound.tcp)
+        )
+        self._open[binding] = _Served(bound, udp, tcp)
 
     async def _leave(self) -> None:
         """Answer what has been asked, and no more: others serve these sockets now, or nobody is to."""
         for served in self._open.values():
             await served.drain()
             served.stop()
-        await self._finish()
+        await asyncio.gather(self._finish(), self._tcp.drain(LEAVES_WITHIN))
 
     async def _finish(self) -> None:
         """Wait for what is under way, as long as that may take."""

@@ -7,6 +7,7 @@ the supervisor. Told to leave it answers what it has been asked, and goes.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import secrets
 import select
@@ -38,6 +39,11 @@ log = logging.getLogger(__name__)
 
 LEAVES_WITHIN: Final = 8.0
 """Seconds after which a worker that is to leave goes, whatever is still under way."""
+_COLLECTS_AFTER: Final = (20_000, 5, 10)
+"""When the garbage collector looks for cycles: as answers are kept it would go through all of them again and again.
+
+Serving makes hardly any cycles; a million objects are some 100 MiB, after which it does look at everything.
+"""
 _DRAINS_WITHIN: Final = 0.3
 _LOOKS_EVERY: Final = 0.02
 
@@ -61,6 +67,7 @@ class Assignment:
 
 def serve(assignment: Assignment, channel: socket.socket) -> None:
     """Serve until told to leave, or until the supervisor is gone. This is all that a worker's process does."""
+    gc.set_threshold(*_COLLECTS_AFTER)
     asyncio.run(_Worker(channel, assignment).run(assignment))
 
 

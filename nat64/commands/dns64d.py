@@ -116,7 +116,9 @@ def _run(options: argparse.Namespace, config: Dns64Config) -> int:
     from nat64.commands.dns64d_service import Settings, run  # noqa: PLC0415 - --check stays light
     from nat64.dns64.sockets import BindError, Families  # noqa: PLC0415 - as above
     from nat64.process.errors import ProcessError  # noqa: PLC0415 - as above
+    from nat64.process.process_name import call_process  # noqa: PLC0415 - as above
 
+    call_process("dns64d")
     settings = Settings(
         config_path=Path(options.config).absolute(),
         port=options.port,

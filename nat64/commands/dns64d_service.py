@@ -124,7 +124,8 @@ class Daemon:
         loop.add_signal_handler(signal.SIGUSR2, self._begin, self._upgrade_by_signal)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, upgrade.WAITING_SIGNALS)
         self.upgrades = before.get("upgrades", 0)
-        self.server = Server(self.settings.families, connected_networks, config, listening)
+        secret = bytes.fromhex(before.get("cookie_secret", ""))
+        self.server = Server(self.settings.families, connected_networks, config, listening, secret)
         changes = AddressChanges()
         async with self._reloading:  # a SIGHUP waits until everything stands
             await self._start(config, before.get("workers", ()))

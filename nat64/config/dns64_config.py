@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
@@ -57,6 +57,10 @@ class Forwarder:
     def is_encrypted(self) -> bool:
         """Whether it is asked over TLS or HTTPS, and never in clear."""
         return self.tls_name is not None or bool(self.pins)
+
+    def __hash__(self) -> int:
+        # A few of them are keys wherever queries go; to hash all of one would be most of a look-up.
+        return hash(self.endpoint.port)
 
     def __str__(self) -> str:
         return f"{self.endpoint} ({self.tls_name})" if self.tls_name else str(self.endpoint)
@@ -167,6 +171,19 @@ class ClientLimits:
     """UDP responses to one client network, /56 or /24; 0: no limit."""
     slip: int = 2
     """Of the responses over that limit each `slip`-th is sent truncated, so that a real client comes by TCP; 0: none."""
+
+    def divided_by(self, workers: int) -> ClientLimits:
+        """Return what one of so many workers may grant, so that all together grant this; rounded up, so never nothing.
+
+        The kernel spreads clients over the workers by their ports, so a share is as good as the whole for many, and
+        less than that for one.
+        """
+        return replace(
+            self,
+            connections=-(-self.connections // workers),
+            connections_of_a_host=-(-self.connections_of_a_host // workers),
+            responses_a_second=-(-self.responses_a_second // workers),
+        )
 
 
 @dataclass(frozen=True, slots=True)

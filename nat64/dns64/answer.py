@@ -21,6 +21,8 @@ from nat64.dns64.message import (
     RRType,
     pack,
 )
+from nat64.dns64.padding import OPTION_CODE as PADDING
+from nat64.dns64.padding import padding_length
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,7 +39,6 @@ _COUNT: Final = struct.Struct("!H")
 _TTL: Final = struct.Struct("!I")
 _OPT: Final = struct.Struct("!BHHIH")
 _ADDITIONALS_AT: Final = 10
-_PADDING: Final = 12
 
 
 @dataclass(slots=True)
@@ -172,14 +173,15 @@ def response(
 
 def _padded(opt: bytes, before: int, block: int) -> bytes:
     """Return an OPT record with a padding option, so that with `before` bytes it fills whole blocks."""
-    unpadded = before + len(opt) + _HEAD.size
-    zeros = min(-unpadded % block, max(0, MAX_SIZE - unpadded))
+    zeros = padding_length(before + len(opt), block)
+    if zeros is None:
+        return opt
     length = _COUNT.unpack_from(opt, _OPT.size - 2)[0] + _HEAD.size + zeros
     return (
         opt[: _OPT.size - 2]
         + _COUNT.pack(length)
         + opt[_OPT.size :]
-        + _HEAD.pack(_PADDING, zeros)
+        + _HEAD.pack(PADDING, zeros)
         + bytes(zeros)
     )
 

@@ -10,6 +10,7 @@ import math
 from enum import Enum
 from typing import Final
 
+from nat64.dns64.connection_table import Standing
 from nat64.dns64.framing import Framing
 
 MOST_PIPELINED: Final = 32
@@ -76,14 +77,16 @@ class ClientConnection:
         return self.has_room and self._framing.is_ready
 
     @property
-    def is_busy(self) -> bool:
-        """Whether the client waits for an answer."""
-        return bool(self.outstanding or self._unsent)
+    def standing(self) -> Standing:
+        """What is to be done next, and by whom."""
+        if self._unsent:
+            return Standing.OWING
+        return Standing.WAITING if self.outstanding else Standing.IDLE
 
     @property
     def is_over(self) -> bool:
         """Whether there is nothing to come any more, from either side."""
-        return self._ended and not self.is_busy and not self._framing.is_ready
+        return self._ended and self.standing is Standing.IDLE and not self._framing.is_ready
 
     def shaken(self, now: float) -> None:
         """Note the end of the TLS handshake."""

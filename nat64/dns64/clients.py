@@ -27,5 +27,9 @@ class Client:
     """The answers that stand ready for its view."""
     find_ready: Callable[[bytes], ReadyAnswer | None]
     """Finds one of them; none for a client that is not allowed."""
+    packed: bytes
+    """The address in 4 or 16 bytes."""
+    left: int = 0
+    """Responses over UDP that may be sent before the rate limit is asked again."""
     flights: int = 0
     """Questions under way that it was the first to ask."""

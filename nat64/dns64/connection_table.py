@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from collections import Counter
+from enum import IntEnum
+from itertools import islice
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -16,11 +17,26 @@ MOST_UNSENT: Final = 256 << 10
 MOST_UNSENT_OF_ALL: Final = 16 << 20
 
 _PRESSED_ABOVE: Final = 3 / 4
-"""The share of all connections, with more than which the longest idle one leaves for a new one."""
+"""The share of all connections, with more than which an idle one leaves for a new one."""
+
+
+class Standing(IntEnum):
+    """What is to be done on a connection, and by whom: the first leave first."""
+
+    IDLE = 0
+    """It is the client's to ask."""
+    OWING = 1
+    """It is the client's to read."""
+    WAITING = 2
+    """It is ours to answer."""
 
 
 class ConnectionTable(Generic[Connection]):
-    """The open connections, of all listeners together."""
+    """The open connections, of all listeners together.
+
+    Who holds the most has to leave first, so that nobody can take all there are: a host with one connection keeps it,
+    and gets another, however many of them others open.
+    """
 
     def __init__(self, limits: ClientLimits) -> None:
         self.limits = limits
@@ -28,9 +44,10 @@ class ConnectionTable(Generic[Connection]):
         self.unsent = 0
         """Bytes of responses that wait for all clients to read."""
         self._hosts: dict[Connection, bytes] = {}
-        self._of_host: Counter[bytes] = Counter()
-        self._idle: dict[Connection, None] = {}
-        """The longest idle one first."""
+        self._of_host: dict[bytes, dict[Connection, None]] = {}
+        self._standing: dict[Connection, Standing] = {}
+        self._with: dict[Standing, dict[Connection, None]] = {standing: {} for standing in Standing}
+        """The connections by their standing; those that have it for longest first."""
 
     def __len__(self) -> int:
         return len(self._hosts)
@@ -40,43 +57,65 @@ class ConnectionTable(Generic[Connection]):
         """The open connections, the oldest first."""
         return list(self._hosts)
 
-    def has_room_for(self, host: str) -> bool:
-        """Tell whether a host may open one more. Where all have too many, one that is idle can leave for it."""
-        if self._of_host[_host_key(host)] >= self.limits.connections_of_a_host:
-            return False
-        return len(self) < self.limits.connections or bool(self._idle)
-
-    def leaving(self) -> list[Connection]:
-        """Return those that are to be closed before one is opened: of the idle ones those that are so for longest."""
-        if len(self) <= int(self.limits.connections * _PRESSED_ABOVE):
-            return []
+    def leaving_for(self, host: str) -> list[Connection] | None:
+        """Return those that are to be closed before a host opens one more, ``None`` if it may not."""
+        own = len(self._of_host.get(_host_key(host), ()))
+        if own >= self.limits.connections_of_a_host:
+            return None
         # More than one only when the limit was lowered since.
         excess = max(1, len(self) + 1 - self.limits.connections)
-        return list(self._idle)[:excess]
+        if len(self) >= self.limits.connections:
+            return self._first_to_leave(own, Standing.WAITING, excess) or None
+        if len(self) > int(self.limits.connections * _PRESSED_ABOVE):
+            return self._first_to_leave(own, Standing.IDLE, excess)
+        return []
+
+    def _first_to_leave(self, own: int, most: Standing, count: int) -> list[Connection]:
+        """Return whom a host with `own` connections makes leave, none with a standing above `most`.
+
+        They are of the host that holds the most; where none holds clearly more, of any that hold no less, and then who
+        waits for us stays.
+        """
+        largest = max(map(len, self._of_host.values()))
+        least = largest if largest > own + 1 else own
+        if largest <= own + 1:
+            most = min(most, Standing.OWING)
+        among = (
+            each
+            for standing in Standing
+            if standing <= most
+            for each in self._with[standing]
+            if len(self._of_host[self._hosts[each]]) >= least
+        )
+        return list(islice(among, count))
 
     def enter(self, connection: Connection, host: str) -> None:
         """Take in an open connection; it is idle."""
         key = _host_key(host)
         self._hosts[connection] = key
-        self._of_host[key] += 1
-        self._idle[connection] = None
+        self._of_host.setdefault(key, {})[connection] = None
+        self._standing[connection] = Standing.IDLE
+        self._with[Standing.IDLE][connection] = None
 
     def leave(self, connection: Connection) -> None:
         """Forget a connection. One that left already is no error."""
         key = self._hosts.pop(connection, None)
         if key is None:
             return
-        self._idle.pop(connection, None)
-        self._of_host[key] -= 1
-        if not self._of_host[key]:
+        del self._with[self._standing.pop(connection)][connection]
+        of_host = self._of_host[key]
+        del of_host[connection]
+        if not of_host:
             del self._of_host[key]
 
-    def note(self, connection: Connection, *, busy: bool) -> None:
-        """Note whether the client of a connection waits for an answer."""
-        if busy:
-            self._idle.pop(connection, None)
-        elif connection in self._hosts:
-            self._idle.setdefault(connection)
+    def note(self, connection: Connection, standing: Standing) -> None:
+        """Note what is to be done on a connection."""
+        before = self._standing.get(connection)
+        if before is None or before is standing:
+            return
+        del self._with[before][connection]
+        self._standing[connection] = standing
+        self._with[standing][connection] = None
 
 
 def _host_key(host: str) -> bytes:

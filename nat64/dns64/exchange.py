@@ -117,7 +117,8 @@ class Exchange:
         if reply is None:
             return False
         self._open.remove(ask)
-        self.forwarders.health.answered(ask.forwarder, now)
+        # Over a connection it may have waited for another question's answer.
+        self.forwarders.health.answered(ask.forwarder, now, None if ask.tcp else now - ask.sent)
         self._judge(ask, reply, now)
         return True
 
@@ -217,8 +218,9 @@ class Exchange:
         self._unsent.append(ask)
         self._open.append(ask)
         self._latest, self._latest_sent = ask, now
-        patience = (self.deadline - now) / (len(self._queue) + 1)
-        self.timer = min(self.deadline, now + max(SHORTEST_ASK_SECONDS, min(ASK_SECONDS, patience)))
+        share = (self.deadline - now) / (len(self._queue) + 1)
+        patience = min(self.forwarders.health.patience(forwarder), share)
+        self.timer = min(self.deadline, now + max(SHORTEST_ASK_SECONDS, patience))
 
 
 def _shows_health(ask: Ask) -> bool:

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from nat64.dns64.cache import Kept
     from nat64.dns64.clients import Client
     from nat64.dns64.exchange import Ask
-    from nat64.dns64.resolution import Resolution
+    from nat64.dns64.plain_first import PlainFirst
+    from nat64.dns64.terms import Terms
     from nat64.dns64.transport import Transport
     from nat64.dns64.wire import ClientQuery
 
@@ -29,6 +30,7 @@ class Waiter:
     query: ClientQuery
     client: Client
     transport: Transport
+    terms: Terms
     since: float
     deliver: Callable[[bytes], None]
 
@@ -42,12 +44,12 @@ class Flight:
     """
 
     key: bytes
-    resolution: Resolution
+    resolution: PlainFirst
     client: Client
     """Who asked first."""
     started: float
     landed: Callable[[Flight, float], None]
-    stale_due: Callable[[Flight], None]
+    stale_due: Callable[[Flight, float], None]
     stale: Kept | None = None
     waiters: list[Waiter] = field(default_factory=list)
     done: bool = False
@@ -90,7 +92,7 @@ class Flight:
         if self.done:
             return
         if self.stale is not None and self.waiters and now >= self.stale_at:
-            self.stale_due(self)
+            self.stale_due(self, now)
         self._go_on(now, self.resolution.handle_timer, now)
 
     def give_up(self, now: float) -> None:

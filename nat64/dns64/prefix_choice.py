@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
 
 from nat64.addressing.special_purpose import is_global, may_translate_ipv4
 from nat64.dns64.longest_match import LongestMatch
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
     from nat64.addressing.prefix import Pref64
     from nat64.config.dns64_config import View
+
+
+_MOST_REMEMBERED: Final = 4096
 
 
 class PrefixChoice:
@@ -29,6 +33,7 @@ class PrefixChoice:
         # own, or the prefix after it in the order would serve its turns beside its own.
         self._turns_global = _Turns(shared)
         self._turns_other = _Turns([prefix for prefix in shared if not prefix.is_well_known])
+        self._serving = lru_cache(_MOST_REMEMBERED)(self._find)  # popular servers stand behind most names
 
     def embed(self, addresses: Iterable[bytes]) -> dict[bytes, bytes]:
         """Return the IPv6 addresses for the IPv4 addresses of one answer, which take one turn together.
@@ -39,21 +44,25 @@ class PrefixChoice:
         embedded: dict[bytes, bytes] = {}
         used: set[_Turns] = set()
         for address in addresses:
-            ipv4 = ipaddress.IPv4Address(address)
-            if not may_translate_ipv4(address) or not self._is_mapped(ipv4):
-                continue
-            prefix = self._dedicated.find(ipv4)
-            if prefix is None:
-                turns = self._turns_global if is_global(address) else self._turns_other
-                prefix = turns.current
-                used.add(turns)
-            elif prefix.is_well_known and not is_global(address):
-                continue
+            found = self._serving(address)
+            prefix = found.current if isinstance(found, _Turns) else found
             if prefix is not None:
                 embedded[address] = prefix.embed(address)
+                if isinstance(found, _Turns):
+                    used.add(found)
         for turns in used:
             turns.advance()
         return embedded
+
+    def _find(self, address: bytes) -> Pref64 | _Turns | None:
+        """Return the prefix that serves an address alone, or those that take turns for it, or ``None``."""
+        ipv4 = ipaddress.IPv4Address(address)
+        if not may_translate_ipv4(address) or not self._is_mapped(ipv4):
+            return None
+        prefix = self._dedicated.find(ipv4)
+        if prefix is None:
+            return self._turns_global if is_global(address) else self._turns_other
+        return None if prefix.is_well_known and not is_global(address) else prefix
 
     def _is_mapped(self, ipv4: ipaddress.IPv4Address) -> bool:
         if any(ipv4 in network for network in self._unmapped):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nat64.dns64.answer import Answer, Option
     from nat64.dns64.reply import Reply
     from nat64.dns64.views import Surroundings
-    from nat64.dns64.wire import ClientQuery, PlainReply
+    from nat64.dns64.wire import ClientQuery
 
 DEADLINE_SECONDS: Final = 4.0
 """A client hears from us by then, before it gives up itself (5 seconds with dig and glibc)."""
@@ -151,32 +151,8 @@ class Resolution:
             self._finish_reverse(main.reply.message if main.reply is not None else None)
         elif self._a is None:
             self._finish(main.reply, "forwarded")
-        elif not self._conclude_plain(main.reply, self._a):
+        else:
             self._conclude_aaaa(main, self._a)
-
-    def _conclude_plain(self, main: Reply | None, a: Lookup) -> bool:
-        """Answer from plain replies, as `_conclude_aaaa` would; return whether no more is to be done yet."""
-        aaaa = main.plain if main is not None else None
-        if aaaa is None or self.around.domains.synthesis(self.question.name) is not None:
-            return False
-        if not aaaa.addresses:
-            return not a.done or self._synthesize_plain(aaaa, a.reply.plain if a.reply is not None else None)
-        if synthesis.excludes(self.around.view.exclude, aaaa.addresses):
-            return False
-        self._finish(main, "forwarded")
-        return True
-
-    def _synthesize_plain(self, aaaa: PlainReply, a: PlainReply | None) -> bool:
-        """Answer from a plain reply to the A question, if that can be done."""
-        embedded = self.around.choice.embed(a.addresses) if a is not None else {}
-        if a is None or not embedded:
-            return False
-        addresses = [embedded[address] for address in a.addresses if address in embedded]
-        self.answer = answers.with_aaaa(
-            *(self.query.name, addresses, min(a.ttl, aaaa.ttl)),
-            *("synthesized", (extended_error.SYNTHESIZED,)),
-        )
-        return True
 
     def _conclude_aaaa(self, main: Lookup, a: Lookup) -> None:
         view = self.around.view

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import secrets
 import time
 from typing import TYPE_CHECKING, Any, Final
 
 from nat64.dns64.access import AllowQuery
-from nat64.dns64.sockets import BindError, Binding, Families, bindings
+from nat64.dns64.certificates import read_certificates
+from nat64.dns64.sockets import BindError, Families, bindings
 from nat64.dns64.upstream import Upstream
 from nat64.dns64.worker import Assignment, serve
 from nat64.dns64.worker_channel import Allow, Ask, Flush, Serve, TakeSockets
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from nat64.config.dns64_config import Dns64Config, Interfaces, IPNetwork
+    from nat64.dns64.certificates import Contexts
     from nat64.dns64.listening import Listening, Opened
+    from nat64.dns64.sockets import Binding, BoundSockets
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +42,8 @@ def worker_count(config: Dns64Config) -> int:
 class Server:
     """Serves DNS64 by workers until `end`.
 
-    `listening` has the sockets of a first config open already, perhaps from before privileges were dropped.
+    `listening` has the sockets of a first config open already, perhaps from before privileges were dropped. Where no
+    config has one, `cookie_secret` is that of DNS cookies (RFC 7873); it is made where it is not given.
     """
 
     def __init__(
@@ -47,6 +52,7 @@ class Server:
         networks_of: Callable[[Interfaces], Awaitable[Sequence[IPNetwork]]],
         config: Dns64Config,
         listening: Listening,
+        cookie_secret: bytes | None = None,
     ) -> None:
         self.started = time.time()
         self.config = config
@@ -56,11 +62,14 @@ class Server:
         self._upstream = Upstream()
         self._access = AllowQuery(())
         self._changing = asyncio.Lock()
+        self._certificates: Contexts = {}
+        self._cookie_secret = cookie_secret or secrets.token_bytes(16)
         self._dismissal: asyncio.Task[None] | None = None
         self.processes = WorkerProcesses(self._serve_as_worker, self._kept_by)
 
     async def prepare(self) -> None:
-        """Read what is needed while all files can be reached. Raises what `networks_of` raises."""
+        """Read what is needed while all files can be reached. Raises `BindError` and what `networks_of` raises."""
+        self._certificates = read_certificates(self.config)
         self._upstream.prepare(self.config)
         self._allow(await self._networks(self.config))
 
@@ -88,14 +97,16 @@ class Server:
     async def reload(self, config: Dns64Config) -> None:
         """Serve by another config. Sockets that both configs name stay open.
 
-        Raises `BindError` when another one cannot be opened, and what `networks_of` raises; then everything
-        stays as it was.
+        Raises `BindError` when another one cannot be opened, or clients cannot be shown a certificate there, and
+        what `networks_of` raises; then everything stays as it was.
         """
         wanted = bindings(config, self._families)
         workers = worker_count(config)
         async with self._changing:
             networks = await self._networks(config)
+            certificates = read_certificates(config)
             opened = self._listening.open_missing(wanted, max(workers, self.processes.wanted))
+            self._certificates = certificates
             self._upstream.prepare(config)
             self.config = config
             self._allow(networks)
@@ -149,19 +160,33 @@ class Server:
         channels = [descriptor for _, descriptor in self.processes.hand_over()]
         return [*self._listening.descriptors, *channels]
 
-    def hand_over(self) -> dict[str, list[Any]]:
+    def hand_over(self) -> dict[str, Any]:
         """Describe sockets and workers to the program that takes this one's place."""
-        return {"sockets": self._listening.hand_over(), "workers": self.processes.hand_over()}
+        return {
+            "sockets": self._listening.hand_over(),
+            "workers": self.processes.hand_over(),
+            "cookie_secret": self._cookie_secret.hex(),
+        }
 
     def _serve_as_worker(self, number: int, channel: socket.socket) -> None:
-        sockets = self._listening.of(number)
-        wanted = bindings(self.config, self._families)
-        chosen = {binding: bound for binding, bound in sockets.items() if binding in wanted}
-        workers = worker_count(self.config)
-        serve(Assignment(self.config, workers, self.allowed, chosen, self._upstream), channel)
+        assignment = Assignment(
+            self.config,
+            worker_count(self.config),
+            self.allowed,
+            self._sockets_of(number),
+            self._upstream,
+            self._certificates,
+            self._cookie_secret,
+        )
+        serve(assignment, channel)
 
     def _kept_by(self, number: int) -> Iterable[int]:
-        return [each.fileno() for bound in self._listening.of(number).values() for each in bound]
+        return [each.fileno() for bound in self._sockets_of(number).values() for each in bound]
+
+    def _sockets_of(self, number: int) -> dict[Binding, BoundSockets]:
+        """Return a worker's sockets, without those that are about to be closed."""
+        wanted = set(bindings(self.config, self._families))
+        return {binding: bound for binding, bound in self._listening.of(number).items() if binding in wanted}
 
     async def _have_served(
         self, opened: Opened, wanted: Sequence[Binding], config: Dns64Config | None = None

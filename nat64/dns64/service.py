@@ -12,19 +12,25 @@ from typing import TYPE_CHECKING, Final
 
 from dnslib import DNSLabel
 
+from nat64.config.dns64_config import ClientLimits
 from nat64.dns64 import answer as answers
 from nat64.dns64 import ipv4only, wire
 from nat64.dns64.access import AllowQuery, client_address
 from nat64.dns64.cache import FAILURE_RECHECK, Cache
 from nat64.dns64.clients import MOST_REMEMBERED, Client
+from nat64.dns64.cookie_query import answer_cookie_query
+from nat64.dns64.cookies import BADCOOKIE, Cookies
 from nat64.dns64.extended_error import STALE_ANSWER, STALE_NXDOMAIN
 from nat64.dns64.flight import Flight, Waiter
 from nat64.dns64.forwarders import Health
 from nat64.dns64.header_error import error_for
 from nat64.dns64.message import MalformedMessage, Message, Question, RCode, RRType, name_of, parse, wire_name
+from nat64.dns64.plain_first import PlainFirst, is_below_arpa
+from nat64.dns64.query_log import LoggedQuery
+from nat64.dns64.rate_limit import RateLimit, Verdict
 from nat64.dns64.ready_answers import ID_SIZE, ReadyAnswer, ReadyAnswers
-from nat64.dns64.resolution import Resolution
 from nat64.dns64.statistics import Histogram, Statistics
+from nat64.dns64.terms import PLAIN, Terms, terms_of
 from nat64.dns64.transport import Transport
 from nat64.dns64.views import Views, forwarders_of
 
@@ -33,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from nat64.config.dns64_config import Dns64Config, Forwarder, IPNetwork
-    from nat64.dns64.answer import Answer, Carrier
+    from nat64.dns64.answer import Answer
     from nat64.dns64.cache import Kept
     from nat64.dns64.wire import ClientQuery
 
@@ -66,7 +72,19 @@ LATER: Final = Later()
 class Service:
     """Decides what each message from a client gets: bytes, silence, or what comes of a `Flight`."""
 
-    def __init__(self, random_id: Callable[[], int], statistics: Statistics | None = None) -> None:
+    def __init__(
+        self,
+        random_id: Callable[[], int],
+        *,
+        statistics: Statistics | None = None,
+        seconds_utc: Callable[[], float] = lambda: 0.0,
+        cookie_secret: bytes = bytes(16),
+        log_query: Callable[[LoggedQuery], None] | None = None,
+    ) -> None:
+        """Take what differs from run to run: 16 random bits at each call, the time, 16 secret bytes for cookies.
+
+        `log_query` gets each query with what became of it, while the config wants that.
+        """
         self.statistics = statistics or Statistics()
         self.health = Health()
         """How the forwarders are."""
@@ -74,6 +92,11 @@ class Service:
         """Queries that wait for their answers."""
         self.cache = Cache(0)
         self._random_id = random_id
+        self._seconds_utc = seconds_utc
+        self._cookie_secret = cookie_secret
+        self._cookies: Cookies | None = None
+        self._log_query = log_query
+        self._rate_limit = RateLimit(ClientLimits())
         self._flights: OrderedDict[bytes, Flight] = OrderedDict()
         self._to_begin: list[Flight] = []
         self._clients: dict[bytes, Client] = {}
@@ -94,7 +117,10 @@ class Service:
         self._config = config
         self.health.retry = config.retry
         self.health.forget_all_but(self.forwarders)
+        self.health.order = config.forwarder_order
         self._views = Views(config, self.health, self._random_id)
+        self._rate_limit.configure(config.limits)
+        self._cookies = self._make_cookies(before)
         if before is None or (before.default, before.views) != (config.default, config.views):
             self.cache.flush()
             self._flights.clear()  # they land all the same, for those who wait now
@@ -102,6 +128,14 @@ class Service:
         self.cache.resize(half, config.cache.serve_stale)
         self._ready = [ReadyAnswers(half // len(self._views.all)) for _ in self._views.all]
         self._clients.clear()
+
+    def _make_cookies(self, before: Dns64Config | None) -> Cookies | None:
+        """Return what knows the cookies of the config in force, and still those of the config before it."""
+        if not self._config.cookies:
+            return None
+        secret = self._config.cookie_secret or self._cookie_secret
+        previous = (before.cookie_secret or self._cookie_secret) if before is not None else None
+        return Cookies(secret, previous if previous != secret else None)
 
     def allow(self, networks: Iterable[IPNetwork]) -> None:
         """Answer the hosts in `networks`, and loopback, from here on."""
@@ -143,7 +177,9 @@ class Service:
             around = self._views.of(host)
             ready = self._ready[around.number]
             allowed = self._access.allows(host)
-            known = Client(host, allowed, around, ready, ready.find if allowed else _none_ready)
+            logs = self._config.query_log is not None
+            find = ready.find if allowed and not logs else _none_ready
+            known = Client(host, allowed, around, ready, find, address)
             self._clients[address] = known
         return known
 
@@ -195,14 +231,21 @@ class Service:
         self.counters[_QUERIES[transport]] += 1
         query = wire.read_query(data)
         if query is None:
-            unusual = self._read_unusual(data, allowed=client.allowed)
+            unusual = self._read_unusual(data, client, transport, now)
             if not isinstance(unusual, wire.ClientQuery):
                 return unusual
             query = unusual
-        refused = self._refusal(query, client)
+        terms: Terms | None = PLAIN[transport]
+        if query.options:
+            terms = terms_of(query, transport, self._config.limits.idle, self._known_cookies(client))
+        waiter = Waiter(query, client, transport, terms or PLAIN[transport], now, deliver)
+        verdict = self._rated(client, waiter.terms, now)
+        if verdict is not Verdict.SEND:
+            return self._over_rate(waiter, verdict)
+        refused = self._refusal(query, client, terms)
         if refused is not None:
-            return bytes(answers.response(refused, query, _carrier(transport)))
-        waiter = Waiter(query, client, transport, now, deliver)
+            self.counters[refused.outcome] += 1
+            return self._response(waiter, refused, now)
         key = client.around.key + query.key
         kept = self.cache.get(key, now)
         if kept is not None and kept.is_fresh(now):
@@ -211,40 +254,78 @@ class Service:
             return self._respond_kept(data, waiter, kept, now)
         return self._join(key, waiter, kept, now)
 
-    def _read_unusual(self, data: bytes, *, allowed: bool) -> ClientQuery | bytes | None:
+    def _known_cookies(self, client: Client) -> tuple[Cookies, bytes, int] | None:
+        cookies = self._cookies
+        return None if cookies is None else (cookies, client.packed, int(self._seconds_utc()))
+
+    def _rated(self, client: Client, terms: Terms, now: float) -> Verdict:
+        """Tell what the rate limit makes of one more response."""
+        if terms.proven:
+            return Verdict.SEND
+        if not client.left:
+            client.left = self._rate_limit.allowance(client.packed, now)
+        if not client.left:
+            return self._rate_limit.verdict(client.packed, now)
+        client.left -= 1
+        return Verdict.SEND
+
+    def _over_rate(self, waiter: Waiter, verdict: Verdict) -> bytes | None:
+        """Return what a client gets that is over its rate: who it may be can show by a cookie, or by TCP."""
+        if verdict is Verdict.DROP:
+            self.counters["rate_dropped"] += 1
+            return None
+        self.counters["rate_truncated"] += 1
+        if waiter.terms.knows_cookies:
+            return self._response(
+                waiter, answers.empty(waiter.query, BADCOOKIE, "rate_truncated"), waiter.since
+            )
+        response = self._response(
+            waiter, answers.empty(waiter.query, RCode.NOERROR, "rate_truncated"), waiter.since
+        )
+        return wire.truncated(response)
+
+    def _read_unusual(
+        self, data: bytes, client: Client, transport: Transport, now: float
+    ) -> ClientQuery | bytes | None:
         """Read what is no plain query: one all the same, or the error that it gets, or ``None`` for silence."""
         error = error_for(data)
-        if error is None:
-            self.counters["ignored" if allowed else "refused"] += 1
-            return None
-        if error[3] & wire.RCODE == RCode.NOTIMP:
-            self.counters["not_implemented" if allowed else "refused"] += 1
-            return error  # what stands where a query has its question is not read
-        try:
-            message = parse(data)
-        except MalformedMessage:
-            self.counters["malformed" if allowed else "refused"] += 1
-            return error
-        (flags,) = struct.unpack_from("!H", data, 2)
-        return wire.of_message(message, flags, wire_name(message.question.name))
+        outcome = "ignored"
+        if error is not None and error[3] & wire.RCODE == RCode.NOTIMP:
+            outcome = "not_implemented"  # what stands where a query has its question is not read
+        elif error is not None:
+            known = self._known_cookies(client) if client.allowed else None
+            asked = answer_cookie_query(data, *known) if known is not None else None
+            if asked is not None:
+                error, outcome = asked, "cookie"
+            else:
+                try:
+                    message = parse(data)
+                except MalformedMessage:
+                    outcome = "malformed"
+                else:
+                    (flags,) = struct.unpack_from("!H", data, 2)
+                    return wire.of_message(message, flags, wire_name(message.question.name))
+        self.counters[outcome if client.allowed else "refused"] += 1
+        if error is not None and self._rated(client, PLAIN[transport], now) is not Verdict.SEND:
+            self.counters["rate_dropped"] += 1
+            error = None
+        self._note_unread(client, transport, outcome, error)
+        return error
 
-    def _refusal(self, query: ClientQuery, client: Client) -> Answer | None:
+    def _refusal(self, query: ClientQuery, client: Client, terms: Terms | None) -> Answer | None:
         """Return the answer to a query that is not looked into any further."""
-        if not client.allowed:
-            self.counters["refused"] += 1
+        if not client.allowed or query.qtype in _REFUSED_TYPES:
             return answers.empty(query, RCode.REFUSED, "refused")
         if query.version:
-            self.counters["bad_edns_version"] += 1
             return answers.empty(query, RCode.BADVERS, "bad_edns_version")
-        if query.qtype in _REFUSED_TYPES:
-            self.counters["refused"] += 1
-            return answers.empty(query, RCode.REFUSED, "refused")
+        if terms is None:
+            return answers.empty(query, RCode.FORMERR, "malformed")
         return None
 
     def _respond_kept(self, data: bytes, waiter: Waiter, kept: Kept, now: float) -> bytes:
         """Return the response that a fresh answer makes, and have it ready for the same bytes."""
         self.counters["cached"] += 1
-        response = self._response(waiter, kept.answer, kept.age(now))
+        response = self._response(waiter, kept.answer, now, kept)
         if waiter.transport is Transport.UDP and not waiter.query.options and not wire.is_truncated(response):
             second = int(now)
             until = int(kept.due if self._config.cache.prefetch else kept.until)
@@ -256,37 +337,39 @@ class Service:
     def _join(self, key: bytes, waiter: Waiter, stale: Kept | None, now: float) -> bytes | Later:
         """Wait for the answer to a question that is under way, or set out for it."""
         if stale is not None and now < stale.recheck:
-            return self._respond_stale(waiter, stale)
+            return self._respond_stale(waiter, stale, now)
         flight = self._flights.get(key)
         if flight is not None:
             if flight.stale is not None and now >= flight.stale_at:
-                return self._respond_stale(waiter, flight.stale)
+                return self._respond_stale(waiter, flight.stale, now)
             self.counters["joined"] += 1
-            return self._wait(flight, waiter)
-        question = Question(name_of(waiter.query.name), waiter.query.qtype, waiter.query.qclass)
-        answer = self._local(question, waiter.client)
+            return self._wait(flight, waiter, now)
+        answer = self._local(waiter)
         if answer is not None:
             self.cache.put(key, answer, now)
         else:
-            flight = self._set_out(key, waiter, question, stale, now)
+            flight = self._set_out(key, waiter, stale, now)
             answer = flight.resolution.answer if flight is not None else None
         if answer is not None:  # nobody has to be asked for it
             self.counters[answer.outcome] += 1
-            return self._response(waiter, answer)
-        return self._wait(flight, waiter)
+            return self._response(waiter, answer, now)
+        return self._wait(flight, waiter, now)
 
-    def _wait(self, flight: Flight | None, waiter: Waiter) -> bytes | Later:
+    def _wait(self, flight: Flight | None, waiter: Waiter, now: float) -> bytes | Later:
         """Wait for a flight, if there is one and there is room."""
         if flight is not None and self.waiting < MOST_WAITING:
             self.waiting += 1
             flight.waiters.append(waiter)
             return LATER
         self.counters["overload"] += 1
-        return self._response(waiter, answers.empty(waiter.query, RCode.SERVFAIL, "overload"))
+        return self._response(waiter, answers.empty(waiter.query, RCode.SERVFAIL, "overload"), now)
 
-    def _local(self, question: Question, client: Client) -> Answer | None:
+    def _local(self, waiter: Waiter) -> Answer | None:
         """Return the answer to a question that no forwarder is needed for."""
-        around = client.around
+        query, around = waiter.query, waiter.client.around
+        if not is_below_arpa(query.name):
+            return None
+        question = Question(name_of(query.name), query.qtype, query.qclass)
         if not around.knows(question):
             return None
         reply = Message(0, question, is_response=True, recursion_available=True)
@@ -295,23 +378,19 @@ class Service:
 
     def _prefetch(self, key: bytes, waiter: Waiter, now: float) -> None:
         """Ask anew for what is about to expire."""
-        if key not in self._flights:
-            query = waiter.query
-            question = Question(name_of(query.name), query.qtype, query.qclass)
-            if waiter.client.around.knows(question):
-                return
-            if self._set_out(key, waiter, question, None, now) is not None:
-                self.counters["prefetched"] += 1
+        if key in self._flights or self._local(waiter) is not None:
+            return
+        if self._set_out(key, waiter, None, now) is not None:
+            self.counters["prefetched"] += 1
 
-    def _set_out(
-        self, key: bytes, waiter: Waiter, question: Question, stale: Kept | None, now: float
-    ) -> Flight | None:
+    def _set_out(self, key: bytes, waiter: Waiter, stale: Kept | None, now: float) -> Flight | None:
         """Begin a flight, if there is room for one."""
         client = waiter.client
         if client.flights >= MOST_FLIGHTS_OF_A_CLIENT or not self._make_room(now):
             return None
-        resolution = Resolution(waiter.query, question, client.around)
-        flight = Flight(key, resolution, client, now, self._landed, self._stale_due, stale)
+        flight = Flight(
+            key, PlainFirst(waiter.query, client.around), client, now, self._landed, self._stale_due, stale
+        )
         client.flights += 1
         self._flights[key] = flight
         flight.start(now)
@@ -346,16 +425,16 @@ class Service:
         if failed and stale is not None:
             stale.recheck = now + FAILURE_RECHECK
             for waiter in waiters:
-                waiter.deliver(self._respond_stale(waiter, stale))
+                waiter.deliver(self._respond_stale(waiter, stale, now))
             return
         if answer is not None and current and not (failed and self.cache.get(flight.key, now) is not None):
             self.cache.put(flight.key, answer, now)
         for waiter in waiters:
             said = answer if answer is not None else answers.empty(waiter.query, RCode.SERVFAIL, "failed")
             self.statistics.answered(said.outcome, now - waiter.since)
-            waiter.deliver(self._response(waiter, said))
+            waiter.deliver(self._response(waiter, said, now))
 
-    def _stale_due(self, flight: Flight) -> None:
+    def _stale_due(self, flight: Flight, now: float) -> None:
         """Give those who have waited for long a stale answer; the question stays under way."""
         stale = flight.stale
         if stale is None:
@@ -363,16 +442,52 @@ class Service:
         waiters, flight.waiters = flight.waiters, []
         self.waiting -= len(waiters)
         for waiter in waiters:
-            waiter.deliver(self._respond_stale(waiter, stale))
+            waiter.deliver(self._respond_stale(waiter, stale, now))
 
-    def _respond_stale(self, waiter: Waiter, stale: Kept) -> bytes:
-        self.counters["stale"] += 1
-        error = STALE_NXDOMAIN if stale.answer.rcode == RCode.NXDOMAIN else STALE_ANSWER
-        return bytes(answers.response(stale.answer, waiter.query, _carrier(waiter.transport), stale=error))
+    def _respond_stale(self, waiter: Waiter, stale: Kept, now: float) -> bytes:
+        self.statistics.answered("stale", now - waiter.since)
+        return self._response(waiter, stale.answer, now, stale, stale=True)
 
-    def _response(self, waiter: Waiter, answer: Answer, age: int = 0) -> bytes:
-        return bytes(answers.response(answer, waiter.query, _carrier(waiter.transport), age))
+    def _response(
+        self, waiter: Waiter, answer: Answer, now: float, kept: Kept | None = None, *, stale: bool = False
+    ) -> bytes:
+        """Write the response with an answer, perhaps one that was kept, and tell the query log of it."""
+        error = None
+        if stale:
+            error = STALE_NXDOMAIN if answer.rcode == RCode.NXDOMAIN else STALE_ANSWER
+        age = kept.age(now) if kept is not None else 0
+        response = bytes(answers.response(answer, waiter.query, waiter.terms.carrier, age, error))
+        if self._config.query_log is not None and self._log_query is not None:
+            seconds = now - waiter.since
+            self._log_query(
+                LoggedQuery(
+                    at=self._seconds_utc() - seconds,
+                    client=str(waiter.client.address),
+                    transport=waiter.transport.value,
+                    outcome="stale" if stale else "cached" if kept is not None else answer.outcome,
+                    view=waiter.client.around.view.name,
+                    labels=name_of(waiter.query.name).label,
+                    qtype=waiter.query.qtype,
+                    rcode=answer.rcode,
+                    seconds=seconds,
+                    size=len(response),
+                )
+            )
+        return response
 
-
-def _carrier(transport: Transport) -> Carrier:
-    return answers.STREAM if transport.is_stream else answers.DATAGRAM
+    def _note_unread(
+        self, client: Client, transport: Transport, outcome: str, response: bytes | None
+    ) -> None:
+        """Tell the query log of what had no question that could be read."""
+        if self._config.query_log is not None and self._log_query is not None:
+            self._log_query(
+                LoggedQuery(
+                    at=self._seconds_utc(),
+                    client=str(client.address),
+                    transport=transport.value,
+                    outcome=outcome,
+                    view=client.around.view.name,
+                    rcode=response[3] & wire.RCODE if response is not None else None,
+                    size=len(response) if response is not None else 0,
+                )
+            )

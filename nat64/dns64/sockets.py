@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import ipaddress
 import os
@@ -24,6 +25,13 @@ IP_PKTINFO: Final = 8
 _IP_FREEBIND: Final = 15
 _IPV6_FREEBIND: Final = 78
 _SO_RCVBUFFORCE: Final = 33
+
+_NOBODY: Final = {
+    # Multicast, for sockets that are bound to an interface other than loopback.
+    socket.AF_INET: ("127.0.0.1", "224.0.0.1"),
+    socket.AF_INET6: ("::1", "ff02::1"),
+}
+_DISCARD_PORT: Final = 9
 
 _BACKLOG: Final = 128
 _RECEIVE_OCTETS: Final = 4 << 20
@@ -159,6 +167,17 @@ def open_bound(binding: Binding, owner: int | None = None) -> BoundSockets:
                 each.close()
             raise BindError(_explain(binding, kind, error)) from error
     return BoundSockets(opened[-1], None if binding.tls else opened[0])
+
+
+def hear_no_more(udp: socket.socket) -> None:
+    """Have a UDP socket get nothing more, so that what comes in goes to another one; it can be read and send still.
+
+    A connected socket hears its peer alone. Where that fails, the socket goes on to hear all.
+    """
+    for peer in _NOBODY[udp.family]:
+        with contextlib.suppress(OSError):
+            udp.connect((peer, _DISCARD_PORT))
+            return
 
 
 def _kinds(binding: Binding) -> tuple[socket.SocketKind, ...]:

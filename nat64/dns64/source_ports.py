@@ -92,7 +92,7 @@ class UdpForwarders:
         self._loop = asyncio.get_running_loop()
         # One descriptor for asyncio to watch, whatever number of ports there is: they come and go often.
         self._epoll = select.epoll()
-        self._loop.add_reader(self._epoll.fileno(), self._readable)
+        self._loop.add_reader(self._epoll.fileno(), self.take_replies)
         self._ports: dict[int, _Port] = {}
         self._pools: dict[int, _Pool] = {}
         self._sweeping: asyncio.TimerHandle | None = None
@@ -163,7 +163,8 @@ class UdpForwarders:
         # Ports that still wait are closed by what they wait for.
         self._sweeping = self._loop.call_later(OLDEST_SECONDS, self._sweep) if self._pools else None
 
-    def _readable(self) -> None:
+    def take_replies(self) -> None:
+        """Take what has come in."""
         now = self._loop.time()
         for number, _ in self._epoll.poll(0, _PORTS_AT_A_TIME):
             port = self._ports.get(number)

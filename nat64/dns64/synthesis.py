@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from dnslib import AAAA, RR
 
-from nat64.dns64 import extended_error
+from nat64.dns64 import answer, extended_error
 from nat64.dns64.chain import answers_at_end
 from nat64.dns64.message import CLASS_IN, Message, RCode, RRType
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from dnslib import DNSLabel
 
+    from nat64.dns64.answer import Answer
     from nat64.dns64.prefix_choice import PrefixChoice
+    from nat64.dns64.wire import PlainReply
 
 TTL_WITHOUT_SOA: Final = 600
 """Seconds; RFC 6147 section 5.1.7."""
@@ -102,6 +104,19 @@ def synthesize(a_reply: Message, choice: PrefixChoice, longest: int) -> list[RR]
         elif not (_covers(record, RRType.A) or _covers(record, RRType.AAAA)):
             records.append(record)
     return records
+
+
+def of_plain(name: bytes, aaaa: PlainReply, a: PlainReply, choice: PrefixChoice) -> Answer | None:
+    """Return the answer that plain replies make, the one to the AAAA question empty; ``None``: they make none.
+
+    `name` is the question's in wire form. All is as `synthesize` and `longest_ttl` have it.
+    """
+    embedded = choice.embed(a.addresses)
+    if not embedded:
+        return None
+    addresses = [embedded[address] for address in a.addresses if address in embedded]
+    ttl = min(a.ttl, aaaa.ttl)
+    return answer.with_aaaa(name, addresses, ttl, "synthesized", (extended_error.SYNTHESIZED,))
 
 
 def nothing_to_make(aaaa_reply: Message | None, a_reply: Message) -> Message:

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-READ_SIZE: Final = 8 << 10
+READ_SIZE: Final = 4 << 10
 """Bytes read at a time."""
+QUERIES_A_TURN: Final = 32
+"""Queries of one connection that are answered before others have their turn."""
 _COLLECTED: Final = 16 << 10
 """Bytes of responses that are collected before they are sent, as long as more queries are there to be answered."""
 
@@ -150,11 +152,17 @@ class TcpConnection(asyncio.BufferedProtocol):
         if self._serving or self._closing:
             return
         self._serving = True
+        left = QUERIES_A_TURN
         try:
             while not self._closing:
-                query = self._state.take_query(self._loop.time())
+                query = self._state.take_query(self._loop.time()) if left else None
                 if query is not None:
+                    left -= 1
                     self._answer(query)
+                elif not left:
+                    self._flush()
+                    self._loop.call_soon(self._serve)
+                    break
                 elif not (self._flush() and (self._state.has_query or self._read_more())):
                     break
         finally:
@@ -225,13 +233,14 @@ class TcpConnection(asyncio.BufferedProtocol):
         if state.is_over:
             self.close()
             return
-        if state.may_read is not self._reading:
-            self._reading = state.may_read
-            if self._reading:
+        reading = state.may_read and not state.has_query
+        if reading is not self._reading:
+            self._reading = reading
+            if reading:
                 self._transport.resume_reading()
             else:
                 self._transport.pause_reading()
-        self._shared.table.note(self, busy=state.is_busy)
+        self._shared.table.note(self, state.standing)
         deadline = state.deadline()
         if deadline < self._timer_at:
             self._set_timer(deadline)

@@ -104,13 +104,14 @@ class TcpListeners:
     ) -> None:
         """Take a new connection, or close it at once when there are too many."""
         counters = self.service.statistics.counters
-        if not self.table.has_room_for(host):
+        all_leaving = self.table.leaving_for(host)
+        if all_leaving is None:
             counters["tcp_connections_refused"] += 1
             client.close()
             return
-        for leaving in self.table.leaving():
+        for leaving in all_leaving:
             counters["tcp_made_room"] += 1
-            leaving.close()
+            leaving.abort()
         connection = make(self, host)
         counters[f"connections_{connection.kind.value}"] += 1
         self._opening.start(self._open(client, connection))

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import ssl
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from nat64.dns64.tcp_connection import TcpConnection
+from nat64.dns64.tcp_connection import READ_SIZE, TcpConnection
 from nat64.dns64.tcp_listeners import Accepting, TcpListeners
 from nat64.dns64.transport import Transport
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nat64.dns64.tcp_connection import Shared
-
-_LONGEST_RECORD: Final = 1 << 14
 
 
 class CertificateError(Exception):
@@ -113,7 +111,7 @@ class TlsConnection(TcpConnection):
         if not self._state.may_read:
             return False
         try:
-            data = self._tls.read(_LONGEST_RECORD)
+            data = self._tls.read(READ_SIZE)
         except ssl.SSLWantReadError:
             self._pass_on()  # an answer of TLS itself, as to a new key
             return False

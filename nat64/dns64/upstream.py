@@ -138,6 +138,8 @@ class Upstream:
         self._alarm = asyncio.get_running_loop().call_at(when, self._ring) if when is not None else None
 
     def _ring(self) -> None:
+        if self._udp is not None:
+            self._udp.take_replies()  # who is behind with reading must not take that for the forwarders' silence
         now = asyncio.get_running_loop().time()
         for chase in self._timers.due(now):
             try:

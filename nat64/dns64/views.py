@@ -45,7 +45,13 @@ class Surroundings:
         """All prefixes that addresses may be in."""
         self.choice = PrefixChoice(view)
         self.domains = Domains(view.domains)
+        self.has_domains = bool(view.domains)
         self._health = health
+        self._forwarders = Forwarders(view.forwarders, health)
+        self.patience = health.patience
+        """Return how many seconds to wait for a forwarder before the next one is asked."""
+        self.answered = health.answered
+        """Record that a forwarder answered."""
 
     def is_never(self, name: DNSLabel) -> bool:
         """Tell whether the config keeps a name from synthesis, and from whatever else is answered here."""
@@ -57,7 +63,15 @@ class Surroundings:
 
     def forwarders(self, name: DNSLabel) -> Forwarders:
         """Return whom to ask for a name."""
-        return Forwarders(self.domains.forwarders(name) or self.view.forwarders, self._health)
+        others = self.domains.forwarders(name)
+        return self._forwarders if others is None else Forwarders(others, self._health)
+
+    def plain_forwarder(self, now: float) -> Forwarder | None:
+        """Return whom to ask first, if that one is healthy and asked in clear."""
+        first = self._forwarders.in_order(now)[0]
+        if first.is_encrypted or self._health.failed_until(first, now) is not None:
+            return None
+        return first
 
 
 class Views:

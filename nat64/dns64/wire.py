@@ -280,6 +280,11 @@ def is_truncated(response: bytes) -> bool:
     return bool(response[2] & TC >> 8)
 
 
+def truncated(response: bytes) -> bytes:
+    """Return a response with the TC bit set."""
+    return response[:2] + bytes((response[2] | TC >> 8,)) + response[3:]
+
+
 def ttls_at(data: bytes) -> tuple[int, ...]:
     """Return where the TTLs of a message's records stand, those of its answer section first. It must be well-formed.
 

@@ -7,15 +7,21 @@ the supervisor. Told to leave it answers what it has been asked, and goes.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import secrets
 import select
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from nat64.dns64.certificates import read_certificates
+from nat64.dns64.query_log import line_of
+from nat64.dns64.query_log_file import QueryLogFile
 from nat64.dns64.service import Service
-from nat64.dns64.sockets import BoundSockets
+from nat64.dns64.sockets import BoundSockets, hear_no_more
 from nat64.dns64.tcp_listeners import Accepting, Tasks, TcpListeners
+from nat64.dns64.tls_listeners import TlsAccepting, TlsListeners
 from nat64.dns64.udp_listener import UdpListener
 from nat64.dns64.worker_channel import Allow, Ask, Flush, Serve, TakeSockets, WorkerEnd
 
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from nat64.config.dns64_config import Dns64Config, IPNetwork
+    from nat64.dns64.certificates import Contexts
     from nat64.dns64.sockets import Binding
     from nat64.dns64.upstream import Upstream
     from nat64.dns64.worker_channel import ToWorker
@@ -32,6 +39,11 @@ log = logging.getLogger(__name__)
 
 LEAVES_WITHIN: Final = 8.0
 """Seconds after which a worker that is to leave goes, whatever is still under way."""
+_COLLECTS_AFTER: Final = (20_000, 5, 10)
+"""When the garbage collector looks for cycles: as answers are kept it would go through all of them again and again.
+
+Serving makes hardly any cycles; a million objects are some 100 MiB, after which it does look at everything.
+"""
 _DRAINS_WITHIN: Final = 0.3
 _LOOKS_EVERY: Final = 0.02
 
@@ -47,10 +59,15 @@ class Assignment:
     sockets: Mapping[Binding, BoundSockets]
     upstream: Upstream
     """Prepared for `config`, while all files could be reached."""
+    certificates: Contexts
+    """Read likewise."""
+    cookie_secret: bytes
+    """16 bytes; that of the config goes before it."""
 
 
 def serve(assignment: Assignment, channel: socket.socket) -> None:
     """Serve until told to leave, or until the supervisor is gone. This is all that a worker's process does."""
+    gc.set_threshold(*_COLLECTS_AFTER)
     asyncio.run(_Worker(channel, assignment).run(assignment))
 
 
@@ -58,9 +75,18 @@ class _Worker:
     def __init__(self, channel: socket.socket, assignment: Assignment) -> None:
         self._channel = WorkerEnd(channel)
         self._upstream = upstream = assignment.upstream
-        self._service = Service(random_id=lambda: secrets.randbelow(1 << 16), statistics=upstream.statistics)
+        self._query_log = QueryLogFile(upstream.statistics)
+        self._service = Service(
+            random_id=lambda: secrets.randbelow(1 << 16),
+            statistics=upstream.statistics,
+            seconds_utc=time.time,
+            cookie_secret=assignment.cookie_secret,
+            log_query=lambda query: self._query_log.write(line_of(query)),
+        )
         self._tasks = Tasks()
         self._tcp = TcpListeners(self._service, self._begin, assignment.config.limits)
+        self._tls = TlsListeners(self._tcp)
+        self._certificates = assignment.certificates
         self._open: dict[Binding, _Served] = {}
         self._taken: dict[Binding, BoundSockets] = {}
         self._changing = asyncio.Lock()
@@ -68,14 +94,16 @@ class _Worker:
 
     async def run(self, assignment: Assignment) -> None:
         self._service.configure(assignment.config, workers=assignment.workers)
+        self._query_log.use(assignment.config.query_log)
         self._service.allow(assignment.networks)
         for binding, bound in assignment.sockets.items():
-            await self._serve(binding, bound)
+            self._serve(binding, bound)
         asyncio.get_running_loop().add_reader(self._channel.channel, self._listen)
         self._channel.send({"serving": True})
         await self._end.wait()
         if self._channel.is_heard:
             await self._leave()
+        self._query_log.close()
 
     def _begin(self) -> None:
         """Pursue what clients have asked."""
@@ -118,42 +146,60 @@ class _Worker:
     async def _serve_by(self, message: Serve) -> None:
         taken, self._taken = self._taken, {}
         if message.config is not None:
-            self._upstream.prepare(message.config)
-            self._service.configure(message.config, workers=message.workers)
-            self._tcp.configure(message.config.limits)
-            self._service.allow(message.networks)
+            self._configure(message.config, message)
         leaving = [self._open.pop(binding) for binding in set(self._open) - set(message.wanted)]
         leaving += [self._open.pop(binding) for binding in taken if binding in self._open]
         for binding, bound in taken.items():
-            await self._serve(binding, bound)
+            self._serve(binding, bound)
         for served in leaving:
-            if self._service.waiting:
-                self._tasks.start(self._close(served))
-            else:
-                await served.drain()
-                served.close()
+            await self._retire(served)
 
-    async def _close(self, served: _Served) -> None:
-        """Close when what is under way has been answered."""
-        await self._finish()
+    def _configure(self, config: Dns64Config, message: Serve) -> None:
+        self._certificates = read_certificates(config)
+        self._upstream.prepare(config)
+        self._service.configure(config, workers=message.workers)
+        self._service.allow(message.networks)
+        self._tcp.configure(config.limits)
+        self._query_log.use(config.query_log)
+        for binding, served in self._open.items():
+            if isinstance(served.tcp, TlsAccepting) and binding in self._certificates:
+                served.tcp.context = self._certificates[binding]
+
+    async def _retire(self, served: _Served) -> None:
+        """Close sockets once what has come in by them so far is answered; new clients are served elsewhere."""
+        if served.bound.udp is not None:
+            hear_no_more(served.bound.udp)
         await served.drain()
+        served.tcp.close()
+        if self._service.waiting:
+            self._tasks.start(self._close_later(served))
+        else:
+            served.close()
+
+    async def _close_later(self, served: _Served) -> None:
+        await self._finish()
         served.close()
 
-    async def _serve(self, binding: Binding, bound: BoundSockets) -> None:
+    def _serve(self, binding: Binding, bound: BoundSockets) -> None:
         for each in bound:
             each.setblocking(False)
         udp = None
         if bound.udp is not None:
             asked_for = binding.address.is_unspecified
             udp = UdpListener(bound.udp, self._service, self._begin, asked_for=asked_for)
-        self._open[binding] = _Served(bound, udp, self._tcp.serve(bound.tcp))
+        tcp = (
+            self._tls.serve(bound.tcp, self._certificates[binding])
+            if binding.tls
+            else self._tcp.serve(bound.tcp)
+        )
+        self._open[binding] = _Served(bound, udp, tcp)
 
     async def _leave(self) -> None:
         """Answer what has been asked, and no more: others serve these sockets now, or nobody is to."""
         for served in self._open.values():
             await served.drain()
             served.stop()
-        await self._finish()
+        await asyncio.gather(self._finish(), self._tcp.drain(LEAVES_WITHIN))
 
     async def _finish(self) -> None:
         """Wait for what is under way, as long as that may take."""

@@ -45,14 +45,16 @@ def started_at(service: str) -> float | None:
 
 
 def reloaded_at(service: str) -> float | None:
-    """Return when the running service last read its config: at its start or at a reload; None if it does not run.
+    """Return when the running service last read its config; None if it does not run.
+
+    That is at its start, at a reload, or at an upgrade in place.
 
     On OpenRC our own init scripts touch ``/run/NAME/reloaded``; other services count from their start.
     """
     if SYSTEMD.exists():
         return _systemd_moment(service, "StateChange")
-    started = _openrc_start(service)
-    return None if started is None else max(started, _modified(RUN / service / "reloaded"))
+    since = program_since(service)
+    return None if since is None else max(since, _modified(RUN / service / "reloaded"))
 
 
 def program_since(service: str) -> float | None:

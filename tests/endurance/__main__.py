@@ -95,7 +95,7 @@ class _Campaign:
         self._place = place
         self._gateway = place.gateway
         self._seconds = seconds
-        self._operations = Operations(place, clock, pace=1.0 if seconds >= 600 else seconds / 600)
+        self._operations = Operations(place, clock, seconds)
         self._loads = {
             name: self._start(name, options.seed, seconds, *words)
             for name, words in {

@@ -20,14 +20,17 @@ if TYPE_CHECKING:
     from tests.endurance.clock import FakeClock
     from tests.endurance.network import Place
 
+_SHORT: Final = 0.25
+"""By what the time between two turns of an operation is multiplied in a campaign of a minute or two."""
 _AWAY: Final = 5.0
 """Seconds that a forwarder is away."""
 
 
 class Operations:
-    """All operations with the times of their next turns. `pace` makes them more frequent: 1 is that of an hour."""
+    """All operations with the times of their next turns, in a campaign of so many seconds."""
 
-    def __init__(self, place: Place, clock: FakeClock, pace: float) -> None:
+    def __init__(self, place: Place, clock: FakeClock, seconds: float) -> None:
+        pace = min(1.0, max(_SHORT, seconds / 600))
         self._place = place
         self._gateway = place.gateway
         self._clock = clock
@@ -42,8 +45,8 @@ class Operations:
             self._forwarder_goes: 30 * pace,
             self._empty_disk: 60 * pace,
             self._clock_jumps: 90 * pace,
-            self._kill_worker: 300 * pace,
-            self._upgrade: 60 * pace,
+            self._kill_worker: min(300.0, seconds / 2),
+            self._upgrade: min(60.0, seconds / 4),
         }
         self._next = {operation: every / 2 for operation, every in self._every.items()}
 

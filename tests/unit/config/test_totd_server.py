@@ -183,6 +183,28 @@ def test_the_last_line_counts_also_for_what_it_leaves_to_the_default() -> None:
     assert limits == ClientLimits(responses_a_second=8, slip=2, connections=80, connections_of_a_host=32)
 
 
+@given(
+    st.builds(
+        ClientLimits,
+        connections=st.integers(1, 8192),
+        connections_of_a_host=st.integers(1, 8192),
+        responses_a_second=st.integers(0, 1_000_000),
+        slip=st.integers(0, 10),
+        idle=st.integers(1, 3600),
+    ),
+    st.integers(1, 64),
+)
+def test_workers_together_grant_what_the_config_says_and_less_than_one_more_each(
+    limits: ClientLimits, workers: int
+) -> None:
+    share = limits.divided_by(workers)
+    assert (share.slip, share.idle) == (limits.slip, limits.idle)
+    for name in ("connections", "connections_of_a_host", "responses_a_second"):
+        whole, part = getattr(limits, name), getattr(share, name)
+        assert whole <= part * workers < whole + workers
+        assert bool(part) == bool(whole)
+
+
 @given(st.integers(1, 1 << 33), st.sampled_from(["", "K", "M", "G"]))
 def test_a_size_is_its_number_times_its_unit_in_powers_of_1024(number: int, unit: str) -> None:
     size = number * 1024 ** " KMG".index(unit or " ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import socket
 from ipaddress import IPv4Address, IPv6Address
 
@@ -13,7 +14,7 @@ import pytest
 from nat64.config.totd import parse
 from nat64.dns64.listening import Listening, adopted
 from nat64.dns64.occupant import occupant
-from nat64.dns64.sockets import BindError, Binding, Families, bindings, open_bound, refuse_taken
+from nat64.dns64.sockets import BindError, Binding, Families, bindings, hear_no_more, open_bound, refuse_taken
 
 FORWARDER = "forwarder 192.0.2.53\n"
 LOOPBACK = IPv6Address("::1")
@@ -44,13 +45,24 @@ def test_bindings(config: str, families: Families, expected: list[str]) -> None:
     assert list(map(str, bindings(parse(FORWARDER + config, "f"), families))) == expected
 
 
+def free_port() -> int:
+    """Return a port that nobody has over UDP or TCP, at whatever address; not one that others get by chance."""
+    for _ in range(100):
+        port = secrets.choice(range(20_000, 30_000))
+        with contextlib.suppress(BindError):
+            for address in (IPv4Address(0), IPv6Address(0)):
+                refuse_taken(Binding(address, port))
+            return port
+    raise AssertionError("no port is free")
+
+
 def test_a_taken_port_names_its_holder() -> None:
     with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as holder:
         # Also from one that would share it.
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        holder.bind(("::1", 0))
+        port = free_port()
+        holder.bind(("::1", port))
         holder.listen()
-        port = holder.getsockname()[1]
         with pytest.raises(BindError, match=r"cannot listen on \[::1\]:\d+ \(tcp\): the port is taken by "):
             refuse_taken(Binding(LOOPBACK, port))
     refuse_taken(Binding(LOOPBACK, port))
@@ -59,9 +71,9 @@ def test_a_taken_port_names_its_holder() -> None:
 
 def test_what_cannot_be_shared_leaves_nothing_open() -> None:
     with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as holder:
-        holder.bind(("::1", 0))
+        port = free_port()
+        holder.bind(("::1", port))
         holder.listen()
-        port = holder.getsockname()[1]
         with pytest.raises(BindError, match=r"\(tcp\): the port is taken by "):
             open_bound(Binding(LOOPBACK, port))
         with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
@@ -70,9 +82,7 @@ def test_what_cannot_be_shared_leaves_nothing_open() -> None:
 
 @pytest.mark.parametrize("tls", [False, True])
 def test_our_own_sockets_are_in_nobodys_way_but_others_beside_them_are(tls: bool) -> None:
-    with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as one:
-        one.bind(("::1", 0))
-        port = one.getsockname()[1]
+    port = free_port()
     ours = open_bound(Binding(LOOPBACK, port, tls=tls))
     inodes = {os.fstat(each.fileno()).st_ino for each in ours}
     assert len(inodes) == 2 - tls
@@ -92,9 +102,7 @@ def test_our_own_sockets_are_in_nobodys_way_but_others_beside_them_are(tls: bool
 
 
 def test_the_sockets_of_several_workers_share_a_port() -> None:
-    with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as one:
-        one.bind(("::1", 0))
-        binding = Binding(LOOPBACK, one.getsockname()[1])
+    binding = Binding(LOOPBACK, free_port())
     listening = Listening()
     opened = listening.open_missing([binding], 3)
     listening.add(opened)
@@ -107,11 +115,9 @@ def test_the_sockets_of_several_workers_share_a_port() -> None:
 
 def test_of_sockets_that_cannot_all_be_opened_none_stays_open() -> None:
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as holder:
-        holder.bind(("::1", 0))
-        taken = Binding(LOOPBACK, holder.getsockname()[1])
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
-            other.bind(("127.0.0.1", 0))
-            free = Binding(IPv4Address("127.0.0.1"), other.getsockname()[1])
+        taken = Binding(LOOPBACK, free_port())
+        holder.bind(("::1", taken.port))
+        free = Binding(IPv4Address("127.0.0.1"), free_port())
         listening = Listening()
         with pytest.raises(BindError, match="udp"):
             listening.open_missing([free, taken], 2)
@@ -153,10 +159,41 @@ def test_workers_that_are_to_leave_get_nothing_new_and_the_rest_gets_all() -> No
     listening.close()
 
 
+@pytest.mark.parametrize(
+    ("leaving", "staying"),
+    [
+        (LOOPBACK, IPv6Address("::")),
+        (IPv6Address("::"), IPv6Address("::")),
+        (IPv4Address("127.0.0.1"), IPv4Address("0.0.0.0")),  # noqa: S104 - on a free port, for a moment
+        (IPv4Address("0.0.0.0"), IPv4Address("0.0.0.0")),  # noqa: S104 - as above
+    ],
+)
+def test_a_socket_that_hears_no_more_leaves_all_to_the_others_and_can_send(
+    leaving: IPv4Address | IPv6Address, staying: IPv4Address | IPv6Address
+) -> None:
+    family = socket.AF_INET6 if leaving.version == 6 else socket.AF_INET
+    host = "::1" if leaving.version == 6 else "127.0.0.1"
+    port = free_port()
+    retired, other = open_bound(Binding(leaving, port)), open_bound(Binding(staying, port))
+    assert retired.udp is not None
+    assert other.udp is not None
+    with socket.socket(family, socket.SOCK_DGRAM) as first:
+        first.connect((host, port))
+        hear_no_more(retired.udp)
+        heard = 0
+        for _ in range(100):
+            with socket.socket(family, socket.SOCK_DGRAM) as client:
+                client.sendto(b"?", (host, port))
+            heard += len(other.udp.recv(1))
+        assert heard == 100
+        retired.udp.sendto(b"!", first.getsockname())
+        assert first.recv(1) == b"!"
+    retired.close()
+    other.close()
+
+
 def test_sockets_are_taken_over_as_they_were_handed_over() -> None:
-    with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as one:
-        one.bind(("::1", 0))
-        port = one.getsockname()[1]
+    port = free_port()
     wanted = [Binding(LOOPBACK, port), Binding(IPv4Address("127.0.0.1"), port, "lo", tls=True)]
     before, after = Listening(), Listening()
     before.add(before.open_missing(wanted, 2))

@@ -188,7 +188,7 @@ def test_rfc7873_5_4_a_query_without_a_question_gets_a_cookie(option: bytes, rco
         cookie_query(CLIENT_COOKIE, version=1),
         cookie_query(CLIENT_COOKIE) + b"\0",
         cookie_query(CLIENT_COOKIE)[:-1],
-        dns.message.make_query("a.example.", "AAAA", options=[cookie_option(bytes(8))]).to_wire(),
+        dns.message.make_query("a.example.", "AAAA", id=1, options=[cookie_option(bytes(8))]).to_wire(),
         bytes((0, 0, 0x80)) + cookie_query(CLIENT_COOKIE)[3:],
         dns.message.Message(id=1).to_wire(),
     ],

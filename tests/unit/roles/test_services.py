@@ -139,7 +139,7 @@ def test_a_reload_counts_only_after_the_start(openrc: OpenRC) -> None:
     assert services.reloaded_at("a") == 1000
 
 
-def test_an_upgrade_in_place_counts_only_for_the_program(openrc: OpenRC) -> None:
+def test_an_upgrade_in_place_counts_for_the_program_and_its_config_alone(openrc: OpenRC) -> None:
     assert services.program_since("a") is None
     openrc.start("a", 1000)
     assert services.program_since("a") == 1000
@@ -149,6 +149,7 @@ def test_an_upgrade_in_place_counts_only_for_the_program(openrc: OpenRC) -> None
     os.utime(mark, (2000, 2000))
     assert services.program_since("a") == 2000
     assert services.started_at("a") == 1000
+    assert services.reloaded_at("a") == 2000, "the new program has read the config"
     os.utime(mark, (500, 500))
     assert services.program_since("a") == 1000
 

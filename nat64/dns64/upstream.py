@@ -185,15 +185,13 @@ class _Chase:
         """Send what is to be sent; end if nothing more is."""
         pursuit = self._pursuit
         while not pursuit.done:
-            asks = pursuit.asks_to_send()
-            if not asks:
+            sent = [self._send(ask, now) for ask in pursuit.asks_to_send()]
+            if all(sent):  # else what could not be sent may bring about others
                 when = pursuit.timer
                 if when < self._looks_at:  # a later time is seen when this one has come
                     self._looks_at = when
                     self._upstream.wake(self, when)
                 return
-            for ask in asks:
-                self._send(ask, now)
         self.end()
 
     def end(self) -> None:
@@ -203,10 +201,14 @@ class _Chase:
             question.give_up()
         self._open.clear()
 
-    def _send(self, ask: Ask, now: float) -> None:
+    def _send(self, ask: Ask, now: float) -> bool:
+        """Send a question; return whether it is on its way."""
         try:
             self._open.append(self._upstream.send(ask, self, now))
         except ForwarderError as error:
             self._pursuit.ask_failed(ask, now, why=str(error))
         except OSError as error:
             self._pursuit.ask_failed(ask, now, by_us=error.errno in OUR_SHORTAGES)
+        else:
+            return True
+        return False

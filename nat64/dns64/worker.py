@@ -199,6 +199,7 @@ class _Worker:
         for served in self._open.values():
             await served.drain()
             served.stop()
+        self._service.leaving = True
         await asyncio.gather(self._finish(), self._tcp.drain(LEAVES_WITHIN))
 
     async def _finish(self) -> None:

@@ -74,7 +74,7 @@ class Program:
         directory = os.getcwd()  # noqa: PTH109 - it goes to chdir
         message = os.memfd_create("handed-over", 0)
         passed_on = [*descriptors, message]
-        signal.pthread_sigmask(signal.SIG_BLOCK, WAITING_SIGNALS)
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, WAITING_SIGNALS)
         try:
             os.write(message, json.dumps(told).encode())
             os.chdir(self._directory)
@@ -88,7 +88,7 @@ class Program:
                 os.set_inheritable(descriptor, False)
             os.close(message)
             os.chdir(directory)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, WAITING_SIGNALS)
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
             raise ProcessError(f"the program cannot be run anew: {error}; restart it") from None
 
 

@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--seconds", type=float, default=3600, help="how long; memory is judged from half an hour on [3600]")
     add("--seed", type=int, default=1, help="of all that is random [1]")
-    add("--intensity", type=float, default=1.0, help="what to multiply the attackers' rates by [1]")
+    add("--intensity", type=float, default=1.0, help="what to multiply bad and hostile rates by [1]")
     add("--log", type=Path, help="the log to write (default: one of tests/endurance/log)")
     add("--keep", type=Path, metavar="FILE", help="copy there what the daemon logged")
     return parser
@@ -96,6 +96,7 @@ class _Campaign:
         self._gateway = place.gateway
         self._seconds = seconds
         self._operations = Operations(place, clock, seconds)
+        intensity = ("--intensity", str(options.intensity))
         self._loads = {
             name: self._start(name, options.seed, seconds, *words)
             for name, words in {
@@ -104,11 +105,8 @@ class _Campaign:
                     network.SERVER6,
                     network.SERVER4,
                 ),
-                "bad_clients": (network.SERVER6, *network.BAD[:5]),
-                "hostile_clients": (
-                    *("--intensity", str(options.intensity)),
-                    *(network.SERVER6, *network.BAD[5:]),
-                ),
+                "bad_clients": (*intensity, network.SERVER6, *network.BAD[:5]),
+                "hostile_clients": (*intensity, network.SERVER6, *network.BAD[5:]),
             }.items()
         }
         self.findings = Findings(seconds)

@@ -40,10 +40,13 @@ UNLUCKY: Final = ("garbage", "silent", "forged", "servfail", "refused")
 class Bad:
     """What all of them share."""
 
-    def __init__(self, server: str, addresses: Sequence[str], seed: int, seconds: float) -> None:
+    def __init__(
+        self, server: str, addresses: Sequence[str], seed: int, seconds: float, intensity: float
+    ) -> None:
         self.server = server
         self.addresses = addresses
         self.seed = seed
+        self.intensity = intensity
         self.end = time.monotonic() + seconds
         self.done: Counter[str] = Counter()
 
@@ -82,7 +85,7 @@ def malformed(bad: Bad) -> None:
     """Send mutated messages, each tenth over TCP."""
     seeds = [data[HEAD.size : HEAD.size + HEAD.unpack_from(data)[1]] for _, data in query_inputs()]
     random = Random(bad.seed)  # noqa: S311 - the same each time
-    for number in bad.turns(MALFORMED_A_SECOND):
+    for number in bad.turns(MALFORMED_A_SECOND * bad.intensity):
         message = mutated(seeds, random)[:65535]
         with contextlib.suppress(OSError):
             if number % 10:
@@ -158,7 +161,7 @@ def read_never(bad: Bad, number: int) -> None:
             if connection is not None:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
                 connection.settimeout(2)
-                for _ in range(PIPELINED):
+                for _ in range(round(PIPELINED * bad.intensity)):
                     connection.sendall(framed)
                     bad.count(f"answers never read by {number}")
                 time.sleep(min(10.0, max(0.0, bad.end - time.monotonic())))
@@ -179,10 +182,11 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--intensity", type=float, default=1.0, help="what to multiply rates by")
     parser.add_argument("server")
     parser.add_argument("addresses", nargs="+")
     options = parser.parse_args()
-    bad = Bad(options.server, options.addresses, options.seed, options.seconds)
+    bad = Bad(options.server, options.addresses, options.seed, options.seconds, options.intensity)
     threads = [threading.Thread(target=malformed, args=(bad,)), threading.Thread(target=unlucky, args=(bad,))]
     threads += [threading.Thread(target=target, args=(bad, number)) for target, number in _threads(bad)]
     for thread in threads:

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from bench.dns64.batches import Incoming, Outgoing, connected
-from bench.dns64.queries import SIZE, fault, queries
+from bench.dns64.queries import SIZE, Names, fault, queries
 
 LANES: Final = 8
 """Sockets, each with a port of its own, so that a server with several sockets for its port gets something on each."""
@@ -30,15 +30,6 @@ _SAMPLE: Final = 512
 """Of so many batches of answers one answer is looked at closely."""
 _SAMPLES: Final = 200
 _RD_ANSWER, _RECURSION, _ONE = 0x81, 0x80, 1
-
-
-@dataclass(frozen=True)
-class Names:
-    """Which names to ask for: see `queries`."""
-
-    names: str
-    first: int
-    count: int
 
 
 @dataclass
@@ -187,7 +178,7 @@ def round_trips(server: str, port: int, outgoing: bytes, *, rate: int, seconds: 
 
 @lru_cache(maxsize=3)
 def _prepared(names: Names) -> Outgoing:
-    return Outgoing(queries(names.names, names.first, names.count), SIZE)
+    return Outgoing(queries(names), SIZE)
 
 
 def _put(order: dict[str, Any], names: Names) -> dict[str, Any]:
@@ -203,7 +194,7 @@ def _put(order: dict[str, Any], names: Names) -> dict[str, Any]:
     finally:
         client.close()
     for sample in tally.samples:
-        wrong = fault(sample, names.names, names.first, names.count)
+        wrong = fault(sample, names)
         if wrong is not None:
             tally.wrong += 1
             tally.example = tally.example or wrong
@@ -211,7 +202,7 @@ def _put(order: dict[str, Any], names: Names) -> dict[str, Any]:
 
 
 def _latency(order: dict[str, Any], names: Names) -> dict[str, Any]:
-    wire = queries(names.names, names.first, names.count)
+    wire = queries(names)
     found = round_trips(order["server"], order["port"], wire, rate=order["rate"], seconds=order["seconds"])
     return {"nanoseconds": found}
 
@@ -220,7 +211,7 @@ def main() -> None:
     """Serve the orders on standard input."""
     for line in sys.stdin:
         order = json.loads(line)
-        names = Names(order["names"], order["first"], order["of"])
+        names = Names(**order["names"])
         try:
             told = (_latency if order["do"] == "latency" else _put)(order, names)
         except (OSError, ValueError) as error:

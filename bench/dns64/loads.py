@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import statistics
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.dns64.network import RESOLVER4, RESOLVER6
+from bench.dns64.queries import Names
 from tests.lab.namespaces import stop
 
 if TYPE_CHECKING:
@@ -38,15 +40,6 @@ _ENOUGH: Final = 10**9
 
 class LoadFailedError(Exception):
     """A load gave no figure; the text is why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """A set of names: see `bench.dns64.queries`."""
-
-    letter: str
-    first: int
-    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +70,7 @@ class Generator:
             "do": "put",
             "server": RESOLVER4 if ipv4 else RESOLVER6,
             "port": port,
-            "names": names.letter,
-            "first": names.first,
-            "of": names.count,
+            "names": dataclasses.asdict(names),
         }
         self.process.stdin.write(json.dumps(wanted | order) + "\n")
         self.process.stdin.flush()

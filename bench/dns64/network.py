@@ -71,7 +71,7 @@ class Network:
 
 
 def start(namespace: Namespace, directory: Path, command: tuple[str, ...]) -> subprocess.Popen[str]:
-    """Start a daemon whose output goes to a file in `directory`, and nowhere if it needs no looking at."""
+    """Start a daemon whose output goes to the file `log` in `directory`."""
     with (directory / "log").open("w") as log:
         return namespace.popen(*command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import random
 import re
+from dataclasses import dataclass
 from typing import Final
 
 import dnslib
@@ -30,25 +31,38 @@ SIZE: Final = 2 + len(_FLAGS_AND_COUNTS) + 1 + 8 + len(_REST)
 _NAME: Final = re.compile(rf"([a-z])(\d{{7}})\.{re.escape(ZONE)}\.")
 
 
-def queries(names: str, first: int, count: int) -> bytes:
-    """Return the AAAA queries for `count` names of the set `names` (a letter) from number `first` on, end to end.
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The `count` names from number `first` on of the set that a letter stands for."""
+
+    letter: str
+    first: int
+    count: int
+
+    def has(self, letter: str, number: int) -> bool:
+        """Tell whether a name is one of them."""
+        return letter == self.letter and self.first <= number < self.first + self.count
+
+
+def queries(names: Names) -> bytes:
+    """Return the AAAA queries for the names, end to end.
 
     Their order is random, and the same each time.
     """
-    numbers = list(range(first, first + count))
-    random.Random(count).shuffle(numbers)  # noqa: S311 - an order, no secret
-    middle = _FLAGS_AND_COUNTS + b"\x08" + names.encode("ascii") + b"%07d" + _REST
+    numbers = list(range(names.first, names.first + names.count))
+    random.Random(names.count).shuffle(numbers)  # noqa: S311 - an order, no secret
+    middle = _FLAGS_AND_COUNTS + b"\x08" + names.letter.encode("ascii") + b"%07d" + _REST
     return b"".join([(number & 0xFFFF).to_bytes(2, "big") + middle % number for number in numbers])
 
 
-def fault(reply: bytes, names: str, first: int, count: int) -> str | None:
+def fault(reply: bytes, names: Names) -> str | None:
     """Return what is wrong with a reply to one of these queries; ``None`` if it is right."""
     try:
         message = dnslib.DNSRecord.parse(reply)
         name = _NAME.fullmatch(str(message.q.qname))
     except (dnslib.DNSError, IndexError) as error:
         return f"it cannot be parsed: {error}"
-    if name is None or name[1] != names or not first <= int(name[2]) < first + count:
+    if name is None or not names.has(name[1], int(name[2])):
         return f"nobody asked for {message.q.qname}"
     found = [(str(record.rname), record.rtype, str(record.rdata)) for record in message.rr]
     faults = (

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from bench.dns64 import loads
-from bench.dns64.loads import Figure, Generator, Load, LoadFailedError, Measurement, Names
+from bench.dns64.loads import Figure, Generator, Load, LoadFailedError, Measurement
 from bench.dns64.processes import Processes
+from bench.dns64.queries import Names
 from bench.dns64.subjects import OURS, PEERS, start_all
 from bench.results import Measured
 

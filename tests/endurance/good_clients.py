@@ -148,7 +148,7 @@ def fault(response: bytes, name: str, label: str) -> str | None:
     try:
         message = dns.message.from_wire(response)
     except dns.exception.DNSException as error:
-        return f"it cannot be parsed: {error!r}"
+        return f"it cannot be parsed: {error!r}: {response.hex()}"
     if message.rcode() != dns.rcode.NOERROR:
         return f"{dns.rcode.to_text(message.rcode())} {message.options}"
     if str(message.question[0].name) != name:

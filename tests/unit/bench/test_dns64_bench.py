@@ -26,11 +26,11 @@ from bench.dns64.processes import Processes
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-NAMES = ("h", 70_000, 50)
+NAMES = queries.Names("h", 70_000, 50)
 
 
 def wires() -> list[bytes]:
-    data = queries.queries(*NAMES)
+    data = queries.queries(NAMES)
     return [data[at : at + queries.SIZE] for at in range(0, len(data), queries.SIZE)]
 
 
@@ -46,7 +46,7 @@ def test_each_name_is_asked_for_once_as_a_modern_client_does() -> None:
 
 
 def test_an_answer_with_the_synthesized_address_is_right() -> None:
-    assert queries.fault(mirror.answers(wires()[0]), *NAMES) is None
+    assert queries.fault(mirror.answers(wires()[0]), NAMES) is None
 
 
 def other(change: Callable[[dns.message.Message], object]) -> bytes:
@@ -73,14 +73,14 @@ def record(message: dns.message.Message, ttl: int, text: str) -> None:
     ],
 )
 def test_a_wrong_answer_is_told(change: Callable[[dns.message.Message], object], told: str) -> None:
-    assert told in (queries.fault(other(change), *NAMES) or "")
+    assert told in (queries.fault(other(change), NAMES) or "")
 
 
 def test_an_answer_to_another_question_is_told() -> None:
     answer = mirror.answers(wires()[0])
-    assert "nobody asked" in (queries.fault(answer, "x", *NAMES[1:]) or "")
-    assert "nobody asked" in (queries.fault(answer, "h", 0, 10) or "")
-    assert "cannot be parsed" in (queries.fault(answer[:20], *NAMES) or "")
+    assert "nobody asked" in (queries.fault(answer, queries.Names("x", 70_000, 50)) or "")
+    assert "nobody asked" in (queries.fault(answer, queries.Names("h", 0, 10)) or "")
+    assert "cannot be parsed" in (queries.fault(answer[:20], NAMES) or "")
 
 
 @contextlib.contextmanager
@@ -121,7 +121,7 @@ def client(port: int) -> Iterator[Client]:
 
 
 def outgoing() -> Outgoing:
-    return Outgoing(queries.queries(*NAMES), queries.SIZE)
+    return Outgoing(queries.queries(NAMES), queries.SIZE)
 
 
 def test_every_query_is_sent_once_and_counted_with_its_answer() -> None:
@@ -136,7 +136,7 @@ def test_every_query_is_sent_once_and_counted_with_its_answer() -> None:
     assert (tally.asked, tally.answered, tally.in_time, tally.wrong) == (50, 50, 50, 0)
     assert sorted(seen) == sorted(wires())
     assert tally.samples
-    assert all(queries.fault(sample, *NAMES) is None for sample in tally.samples)
+    assert all(queries.fault(sample, NAMES) is None for sample in tally.samples)
 
 
 def test_failures_among_the_answers_are_counted() -> None:
@@ -173,14 +173,14 @@ def test_no_more_is_outstanding_than_a_receive_buffer_takes() -> None:
 
 def test_round_trips_are_told_one_by_one() -> None:
     with server(lambda query, _: mirror.answers(query)) as port:
-        found = round_trips("::1", port, queries.queries(*NAMES), rate=500, seconds=0.2)
+        found = round_trips("::1", port, queries.queries(NAMES), rate=500, seconds=0.2)
     assert len(found) == 100
     assert all(nanoseconds > 0 for nanoseconds in found)
 
 
 def test_a_wrong_answer_ends_the_round_trips() -> None:
     with server(lambda query, _: query) as port, pytest.raises(ValueError, match="a wrong answer"):
-        round_trips("::1", port, queries.queries(*NAMES), rate=100, seconds=1)
+        round_trips("::1", port, queries.queries(NAMES), rate=100, seconds=1)
 
 
 def test_a_batch_of_datagrams_is_received_in_order_and_whole() -> None:

@@ -20,7 +20,7 @@ BUNDLE = "roles/bundle/files/nat64-bundle.tar.gz"
 MADE = {"MANIFEST.json", "FILES.json", BUNDLE, f"{BUNDLE}.sha256"}
 # What is of use only to those who work on the collection.
 OURS_ALONE = re.compile(
-    r"(\.|bench/|inventory/lab|lab/|molecule/|nat64/|packaging/|tests/(collection|fuzz|lab|unit)/)"
+    r"(\.|bench/|inventory/lab|lab/|molecule/|nat64/|packaging/|tests/(collection|endurance|fuzz|lab|unit)/)"
     r"|(Makefile|ansible\.cfg|galaxy\.yml|pyproject\.toml|roles/document_variables\.py)$"
 )
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)[^)]*\)")

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 DEFAULT_CONFIG: Final = "/etc/nat64/dns64.conf"
 
 EPILOG: Final = """\
-signals: HUP reads the config again (a wrong one is told and changes nothing), TERM and INT end the server
+signals: HUP reads the config again (a wrong one is told and changes nothing), TERM and INT end the server,
+         USR2 runs the program anew that is on disk now, as the same process and without a pause (as nat64ctl upgrade)
 exit status: 0 all well, 1 the server cannot start, 2 wrong usage or a mistake in the config
 """
 

@@ -30,6 +30,9 @@ class Client:
     packed: bytes
     """The address in 4 or 16 bytes."""
     left: int = 0
-    """Responses over UDP that may be sent before the rate limit is asked again."""
+    """Responses over UDP that may be sent in `second` before the rate limit is asked again."""
+    second: int = -1
+    granted: int = 1
+    """How many it will be the next time: twice as many as before in the same second."""
     flights: int = 0
     """Questions under way that it was the first to ask."""

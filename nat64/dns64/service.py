@@ -54,6 +54,8 @@ JOSTLED_AFTER: Final = 0.2
 AT_ONCE: Final = "at_once"
 """The latencies of what was answered without a question to a forwarder, by this name."""
 
+_MOST_GRANTED: Final = 32
+"""Responses that a client is granted at once by the rate limit: what it does not use others of its network cannot."""
 _REFUSED_TYPES: Final = frozenset((RRType.AXFR, RRType.IXFR, RRType.OPT))
 _QUERIES: Final = {each: f"queries_{each.value}" for each in Transport}
 
@@ -90,6 +92,8 @@ class Service:
         """How the forwarders are."""
         self.waiting = 0
         """Queries that wait for their answers."""
+        self.leaving = False
+        """Whether connections are about to be closed."""
         self.cache = Cache(0)
         self._random_id = random_id
         self._seconds_utc = seconds_utc
@@ -237,7 +241,8 @@ class Service:
             query = unusual
         terms: Terms | None = PLAIN[transport]
         if query.options:
-            terms = terms_of(query, transport, self._config.limits.idle, self._known_cookies(client))
+            idle = 0 if self.leaving else self._config.limits.idle
+            terms = terms_of(query, transport, idle, self._known_cookies(client))
         waiter = Waiter(query, client, transport, terms or PLAIN[transport], now, deliver)
         verdict = self._rated(client, waiter.terms, now)
         if verdict is not Verdict.SEND:
@@ -262,8 +267,12 @@ class Service:
         """Tell what the rate limit makes of one more response."""
         if terms.proven:
             return Verdict.SEND
+        second = int(now)
+        if client.second != second:
+            client.second, client.left, client.granted = second, 0, 1
         if not client.left:
-            client.left = self._rate_limit.allowance(client.packed, now)
+            client.left = self._rate_limit.allowance(client.packed, now, client.granted)
+            client.granted = min(2 * client.granted, _MOST_GRANTED)
         if not client.left:
             return self._rate_limit.verdict(client.packed, now)
         client.left -= 1
@@ -273,6 +282,7 @@ class Service:
         """Return what a client gets that is over its rate: who it may be can show by a cookie, or by TCP."""
         if verdict is Verdict.DROP:
             self.counters["rate_dropped"] += 1
+            self._note(waiter.client, waiter.transport, "rate_dropped", None, waiter.query)
             return None
         self.counters["rate_truncated"] += 1
         if waiter.terms.knows_cookies:
@@ -309,7 +319,7 @@ class Service:
         if error is not None and self._rated(client, PLAIN[transport], now) is not Verdict.SEND:
             self.counters["rate_dropped"] += 1
             error = None
-        self._note_unread(client, transport, outcome, error)
+        self._note(client, transport, outcome, error)
         return error
 
     def _refusal(self, query: ClientQuery, client: Client, terms: Terms | None) -> Answer | None:
@@ -475,10 +485,15 @@ class Service:
             )
         return response
 
-    def _note_unread(
-        self, client: Client, transport: Transport, outcome: str, response: bytes | None
+    def _note(
+        self,
+        client: Client,
+        transport: Transport,
+        outcome: str,
+        response: bytes | None,
+        query: ClientQuery | None = None,
     ) -> None:
-        """Tell the query log of what had no question that could be read."""
+        """Tell the query log of what got no answer; without `query` it had no question that could be read."""
         if self._config.query_log is not None and self._log_query is not None:
             self._log_query(
                 LoggedQuery(
@@ -487,6 +502,8 @@ class Service:
                     transport=transport.value,
                     outcome=outcome,
                     view=client.around.view.name,
+                    labels=name_of(query.name).label if query is not None else None,
+                    qtype=query.qtype if query is not None else 0,
                     rcode=response[3] & wire.RCODE if response is not None else None,
                     size=len(response) if response is not None else 0,
                 )

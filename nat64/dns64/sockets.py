@@ -33,7 +33,7 @@ _NOBODY: Final = {
 }
 _DISCARD_PORT: Final = 9
 
-_BACKLOG: Final = 128
+_BACKLOG: Final = 1024
 _RECEIVE_OCTETS: Final = 4 << 20
 """What may wait in a UDP socket while its worker is started anew; less where the kernel's limit is lower."""
 _LONGEST_DEVICE_NAME: Final = 16

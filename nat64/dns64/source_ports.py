@@ -36,6 +36,7 @@ _LONGEST_DATAGRAM: Final = 65535
 _BURST: Final = 32
 """Datagrams that are read from one port before others have their turn."""
 _PORTS_AT_A_TIME: Final = 16
+_MOST_TURNS: Final = 64
 _FORGED: Final = "too many replies that do not fit; see who forges them, or what it answers"
 
 
@@ -92,7 +93,7 @@ class UdpForwarders:
         self._loop = asyncio.get_running_loop()
         # One descriptor for asyncio to watch, whatever number of ports there is: they come and go often.
         self._epoll = select.epoll()
-        self._loop.add_reader(self._epoll.fileno(), self.take_replies)
+        self._loop.add_reader(self._epoll.fileno(), self._take_some)
         self._ports: dict[int, _Port] = {}
         self._pools: dict[int, _Pool] = {}
         self._sweeping: asyncio.TimerHandle | None = None
@@ -164,12 +165,20 @@ class UdpForwarders:
         self._sweeping = self._loop.call_later(OLDEST_SECONDS, self._sweep) if self._pools else None
 
     def take_replies(self) -> None:
-        """Take what has come in."""
+        """Take what has come in, as much of it as has a bound."""
+        for _ in range(_MOST_TURNS):
+            if self._take_some() < _PORTS_AT_A_TIME:
+                return
+
+    def _take_some(self) -> int:
+        """Read from the ports whose turn it is; return how many they were."""
         now = self._loop.time()
-        for number, _ in self._epoll.poll(0, _PORTS_AT_A_TIME):
+        readable = self._epoll.poll(0, _PORTS_AT_A_TIME)
+        for number, _ in readable:
             port = self._ports.get(number)
             if port is not None:
                 self._read(port, now)
+        return len(readable)
 
     def _read(self, port: _Port, now: float) -> None:
         receive = port.source.recv

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from nat64.dns64.asker import OUR_SHORTAGES, ForwarderError
+from nat64.dns64.failure_pace import FailurePace
 from nat64.dns64.query_padding import padded
 from nat64.dns64.tls import explain
 
@@ -29,8 +31,6 @@ MOST_CONNECTIONS: Final = 32
 """Connections to one forwarder."""
 MOST_USELESS: Final = 100
 """Messages that answer nothing before a connection is closed."""
-MOST_FAILURES: Final = 8
-"""Connections in a row that brought no answer before others are opened only once a second."""
 _CLOSE_SECONDS: Final = 1.0
 _LENGTH: Final = 2
 """Bytes of the length before each message (RFC 1035 section 4.2.2)."""
@@ -85,8 +85,8 @@ class StreamForwarders:
             self._put(waiting)
         except ForwarderError as error:
             waiting.asker.ask_failed(waiting.ask, now, why=str(error))
-        except OSError:
-            waiting.asker.ask_failed(waiting.ask, now, by_us=True)
+        except OSError as error:
+            waiting.asker.ask_failed(waiting.ask, now, by_us=error.errno in OUR_SHORTAGES)
 
     def close(self) -> None:
         """Close all connections at once; nobody hears of it."""
@@ -113,24 +113,21 @@ class _Route:
         self.owner = owner
         self.forwarder = forwarder
         self.connections: list[_Connection] = []
-        self._failures = 0.0
-        self._last_failure = 0.0
-        self._why = ""
+        self._pace = FailurePace()
 
     @property
     def is_forgettable(self) -> bool:
         """Whether there is nothing to remember."""
-        return not self.connections and not self._recent_failures()
+        return not self.connections and not self._pace.recent(asyncio.get_running_loop().time())
 
     def connection(self, ident: bytes, context: ssl.SSLContext | None) -> _Connection:
         """Return one that a message with that ID can go by. Raises `ForwarderError`, and `OSError` for a shortage."""
         for kept in self.connections:
             if kept.takes(ident):
                 return kept
-        if self._recent_failures() >= MOST_FAILURES:
-            raise ForwarderError(self._why)
+        self._pace.check(asyncio.get_running_loop().time())
         if len(self.connections) >= MOST_CONNECTIONS:
-            raise OSError(f"more than {MOST_CONNECTIONS} connections")
+            raise OSError(errno.ENOBUFS, f"more than {MOST_CONNECTIONS} connections")
         fresh = _Connection(self, context)
         self.connections.append(fresh)
         return fresh
@@ -140,15 +137,9 @@ class _Route:
         if connection in self.connections:
             self.connections.remove(connection)
         if failure is None:
-            self._failures = 0.0
+            self._pace.succeeded()
         else:
-            self._failures = self._recent_failures() + 1
-            self._last_failure = asyncio.get_running_loop().time()
-            self._why = failure
-
-    def _recent_failures(self) -> float:
-        """Return how many connections failed, less one for each second since."""
-        return max(0.0, self._failures - (asyncio.get_running_loop().time() - self._last_failure))
+            self._pace.failed(asyncio.get_running_loop().time(), failure)
 
 
 class _Connection(asyncio.Protocol):

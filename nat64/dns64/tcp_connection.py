@@ -128,6 +128,10 @@ class TcpConnection(asyncio.BufferedProtocol):
         """Take bytes from the network."""
         self._state.received(data, self._loop.time())
 
+    def _holds_enough(self) -> bool:
+        """Tell whether what came from the network already is enough for now."""
+        return False
+
     def _read_more(self) -> bool:
         """Read on in what came from the network already; tell whether there was something."""
         return False
@@ -233,7 +237,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         if state.is_over:
             self.close()
             return
-        reading = state.may_read and not state.has_query
+        reading = state.may_read and not state.has_query and not self._holds_enough()
         if reading is not self._reading:
             self._reading = reading
             if reading:

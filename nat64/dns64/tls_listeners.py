@@ -92,18 +92,24 @@ class TlsConnection(TcpConnection):
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._established = False
+        self._at_end = False
+        """Whether the network brings nothing more. TLS is not told: it would take that for an attack, and send nothing."""
         super().__init__(shared, host)
 
     def eof_received(self) -> bool:
         """Answer what has come; nothing more does."""
-        self._incoming.write_eof()
-        return super().eof_received()
+        self._at_end = True
+        self._serve()
+        return True
 
     def _is_shaken(self) -> bool:
         return False
 
     def _received(self, data: bytes) -> None:
         self._incoming.write(data)
+
+    def _holds_enough(self) -> bool:
+        return self._incoming.pending >= READ_SIZE
 
     def _read_more(self) -> bool:
         if not (self._established or self._shake_hands()):
@@ -114,6 +120,8 @@ class TlsConnection(TcpConnection):
             data = self._tls.read(READ_SIZE)
         except ssl.SSLWantReadError:
             self._pass_on()  # an answer of TLS itself, as to a new key
+            if self._at_end:
+                self._state.end()
             return False
         except ssl.SSLError:
             data = b""
@@ -129,6 +137,8 @@ class TlsConnection(TcpConnection):
             self._tls.do_handshake()
         except ssl.SSLWantReadError:
             self._pass_on()
+            if self._at_end:
+                self._state.end()
             return False
         except ssl.SSLError:
             self._pass_on()  # the alert that says why

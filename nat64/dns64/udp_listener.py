@@ -87,7 +87,7 @@ class UdpListener:
             client = known_client(senders[slot].tobytes())
             if client is not None:
                 ready = client.find_ready(behind_id[slot][: lengths[slot][0] - 2].tobytes())
-                if ready is not None and second < ready.until and client.left:
+                if ready is not None and second < ready.until and client.left and client.second == second:
                     client.left -= 1
                     if ready.second != second:
                         ready.turn_to(second)

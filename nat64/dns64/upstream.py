@@ -6,6 +6,7 @@ Forwarders with a `tls_name` or `pins` are asked over TLS only, those with an `h
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 from typing import TYPE_CHECKING, Protocol
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from nat64.config.dns64_config import Dns64Config
     from nat64.dns64.exchange import Ask
+    from nat64.dns64.https import HttpsForwarders
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +67,7 @@ class Upstream:
         self.statistics = statistics or Statistics()
         self._contexts = TlsContexts()
         self._streams = StreamForwarders(self._contexts)
+        self._https: HttpsForwarders | None = None
         self._udp: UdpForwarders | None = None
         self._timers: Timers[_Chase] = Timers()
         self._alarm: asyncio.TimerHandle | None = None
@@ -72,11 +75,19 @@ class Upstream:
 
     def prepare(self, config: Dns64Config) -> None:
         """Read what the forwarders of `config` need, while all files can be reached."""
-        self._contexts.prepare(forwarders_of(config))
+        forwarders = forwarders_of(config)
+        self._contexts.prepare(forwarders)
+        if self._https is not None:
+            self._https.renew()
+        elif any(forwarder.https_path is not None for forwarder in forwarders):
+            with contextlib.suppress(ForwarderError):  # it is told when the forwarder is to be asked
+                self._https = self._load_https()
 
     def close(self) -> None:
         """Close all sockets at once; what is under way is never done."""
         self._streams.close()
+        if self._https is not None:
+            self._https.close()
         if self._udp is not None:
             self._udp.close()
             self._udp = None
@@ -89,6 +100,10 @@ class Upstream:
 
     def send(self, ask: Ask, chase: _Chase, now: float) -> _Waiting:
         """Put a question to its forwarder. Raises `ForwarderError` and `OSError` when that cannot be done."""
+        if ask.forwarder.https_path is not None:
+            if self._https is None:
+                self._https = self._load_https()
+            return self._https.send(ask, chase)
         if ask.tcp:
             return self._streams.send(ask, chase)
         if self._udp is None:
@@ -96,6 +111,13 @@ class Upstream:
         waiting = Waiting(ask, chase)
         self._udp.send(waiting, now)
         return waiting
+
+    def _load_https(self) -> HttpsForwarders:
+        try:
+            from nat64.dns64.https import HttpsForwarders  # noqa: PLC0415 - costs some tenths of a second
+        except ImportError as error:
+            raise ForwarderError(f"no HTTPS here: {error}; start again, outside of the chroot") from error
+        return HttpsForwarders(self._contexts)
 
     def wake(self, chase: _Chase, when: float) -> None:
         """Have a chase look at the time at `when`, or before."""
@@ -163,15 +185,13 @@ class _Chase:
         """Send what is to be sent; end if nothing more is."""
         pursuit = self._pursuit
         while not pursuit.done:
-            asks = pursuit.asks_to_send()
-            if not asks:
+            sent = [self._send(ask, now) for ask in pursuit.asks_to_send()]
+            if all(sent):  # else what could not be sent may bring about others
                 when = pursuit.timer
                 if when < self._looks_at:  # a later time is seen when this one has come
                     self._looks_at = when
                     self._upstream.wake(self, when)
                 return
-            for ask in asks:
-                self._send(ask, now)
         self.end()
 
     def end(self) -> None:
@@ -181,10 +201,14 @@ class _Chase:
             question.give_up()
         self._open.clear()
 
-    def _send(self, ask: Ask, now: float) -> None:
+    def _send(self, ask: Ask, now: float) -> bool:
+        """Send a question; return whether it is on its way."""
         try:
             self._open.append(self._upstream.send(ask, self, now))
         except ForwarderError as error:
             self._pursuit.ask_failed(ask, now, why=str(error))
         except OSError as error:
             self._pursuit.ask_failed(ask, now, by_us=error.errno in OUR_SHORTAGES)
+        else:
+            return True
+        return False

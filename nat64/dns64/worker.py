@@ -12,7 +12,7 @@ import logging
 import secrets
 import select
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from nat64.dns64.certificates import read_certificates
@@ -93,9 +93,7 @@ class _Worker:
         self._end = asyncio.Event()
 
     async def run(self, assignment: Assignment) -> None:
-        self._service.configure(assignment.config, workers=assignment.workers)
-        self._query_log.use(assignment.config.query_log)
-        self._service.allow(assignment.networks)
+        self._configure(assignment.config, assignment.workers, assignment.networks)
         for binding, bound in assignment.sockets.items():
             self._serve(binding, bound)
         asyncio.get_running_loop().add_reader(self._channel.channel, self._listen)
@@ -146,7 +144,9 @@ class _Worker:
     async def _serve_by(self, message: Serve) -> None:
         taken, self._taken = self._taken, {}
         if message.config is not None:
-            self._configure(message.config, message)
+            self._certificates = read_certificates(message.config)
+            self._upstream.prepare(message.config)
+            self._configure(message.config, message.workers, message.networks)
         leaving = [self._open.pop(binding) for binding in set(self._open) - set(message.wanted)]
         leaving += [self._open.pop(binding) for binding in taken if binding in self._open]
         for binding, bound in taken.items():
@@ -154,12 +154,12 @@ class _Worker:
         for served in leaving:
             await self._retire(served)
 
-    def _configure(self, config: Dns64Config, message: Serve) -> None:
-        self._certificates = read_certificates(config)
-        self._upstream.prepare(config)
-        self._service.configure(config, workers=message.workers)
-        self._service.allow(message.networks)
-        self._tcp.configure(config.limits)
+    def _configure(self, config: Dns64Config, workers: int, networks: Sequence[IPNetwork]) -> None:
+        """Serve by `config`, as one of so many workers, for what has been read already."""
+        limits = config.limits.divided_by(workers)
+        self._service.configure(replace(config, limits=limits), workers=workers)
+        self._service.allow(networks)
+        self._tcp.configure(limits)
         self._query_log.use(config.query_log)
         for binding, served in self._open.items():
             if isinstance(served.tcp, TlsAccepting) and binding in self._certificates:
@@ -199,6 +199,7 @@ class _Worker:
         for served in self._open.values():
             await served.drain()
             served.stop()
+        self._service.leaving = True
         await asyncio.gather(self._finish(), self._tcp.drain(LEAVES_WITHIN))
 
     async def _finish(self) -> None:

@@ -33,7 +33,12 @@ class Program:
     def __init__(self) -> None:
         self._path = sys.executable
         self._arguments = tuple(sys.orig_argv)
-        self._directory = os.getcwd()  # noqa: PTH109 - it goes to chdir
+        self._started_in = os.getcwd()  # noqa: PTH109 - it goes to chdir
+
+    @property
+    def _directory(self) -> str:
+        """Where it was started, for the paths among its arguments; who has given up root may not get there."""
+        return self._started_in if os.access(self._started_in, os.X_OK) else "/"
 
     async def check(self, *more: str) -> None:
         """Run it beside this one with some more arguments. Raises `ProcessError` when it does not end well."""

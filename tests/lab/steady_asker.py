@@ -78,7 +78,7 @@ class _Client:
             channel = socket.socket(socket.AF_INET6 if ":" in server else socket.AF_INET, socket.SOCK_DGRAM)
             channel.connect((server, 53))
             channel.setblocking(False)
-            self._ready.register(channel, selectors.EVENT_READ)
+            self._ready.register(channel, selectors.EVENT_READ, channel)
             self._channels.append(channel)
         self.waiting: dict[tuple[int, int], float] = {}
         self.asked = self.answered = self.wrong = 0
@@ -94,13 +94,12 @@ class _Client:
         self.asked += 1
 
     def take_answers(self, until: float) -> None:
-        """Take answers until then."""
-        while (left := until - time.monotonic()) > 0:
-            for key, _ in self._ready.select(left):
-                self._take_answer(self._channels[self._place(key.fd)])
-
-    def _place(self, descriptor: int) -> int:
-        return next(at for at, channel in enumerate(self._channels) if channel.fileno() == descriptor)
+        """Take answers until then, and those that are there in any case."""
+        left = 0.0
+        while left >= 0:
+            left = until - time.monotonic()
+            for key, _ in self._ready.select(max(0.0, left)):
+                self._take_answer(key.data)
 
     def _take_answer(self, channel: socket.socket) -> None:
         try:

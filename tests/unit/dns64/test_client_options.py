@@ -252,3 +252,55 @@ def test_each_query_is_logged_with_what_became_of_it() -> None:
     first = desk.logged[0]
     assert (first.labels, first.qtype, first.at) == ((b"ipv4only", b"arpa"), 28, float(desk.utc))
     assert first.size > 60
+
+
+def test_what_hosts_did_not_use_of_the_rate_does_not_pile_up() -> None:
+    desk = Desk(CONFIG.replace("rate-limit 4", "rate-limit 100"))
+    query = dns.message.make_query("ipv4only.arpa.", "AAAA", use_edns=0).to_wire()
+
+    def put(host: int, now: float) -> bool:
+        response = desk.service.message_received(
+            query, f"2001:db8::{host:x}", transport=Transport.UDP, now=now, deliver=lambda _: None
+        )
+        return isinstance(response, bytes) and not response[2] & 0x02
+
+    for host in range(1000):
+        assert put(host, 1000.0 + host)
+    at_once = sum(put(host, 3000.0) for host in range(1000))
+    assert 90 <= at_once <= 110
+    rest = sum(
+        client.left for client in (desk.service.known_client(address) for address in addresses()) if client
+    )
+    assert rest <= 32
+
+
+def addresses() -> list[bytes]:
+    return [bytes.fromhex("20010db8") + host.to_bytes(12, "big") for host in range(1000)]
+
+
+def test_one_busy_host_gets_its_whole_rate_and_no_more() -> None:
+    desk = Desk(CONFIG.replace("rate-limit 4", "rate-limit 100").replace("query-log /nowhere", ""))
+    query = dns.message.make_query("ipv4only.arpa.", "AAAA").to_wire()
+    answered = 0
+    for _ in range(500):
+        response = desk.put(query)
+        answered += response is not None and not response[2] & 0x02
+    assert answered == 100
+    assert desk.logged == []
+
+
+def test_a_dropped_query_is_in_the_query_log() -> None:
+    desk = Desk()
+    desk.ask_until_silence()
+    dropped = [query for query in desk.logged if query.outcome == "rate_dropped"]
+    assert dropped
+    assert (dropped[0].rcode, dropped[0].size) == (None, 0)
+    assert dropped[0].labels == (b"ipv4only", b"arpa")
+
+
+def test_rfc7828_3_4_a_server_that_leaves_says_zero() -> None:
+    desk = Desk()
+    desk.service.leaving = True
+    response = desk.ask((11, b""), transport=Transport.TCP)
+    assert response is not None
+    assert [option.to_wire() for option in response.options if option.otype == 11] == [b"\0\0"]

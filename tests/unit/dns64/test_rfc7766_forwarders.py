@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nat64.config.dns64_config import Endpoint, Forwarder
-from nat64.dns64 import streams
+from nat64.dns64 import failure_pace, streams
 from nat64.dns64.upstream import Upstream
 from tests.unit.dns64.asking import all_end, ask, begin, run, true_reply, until
 
@@ -141,7 +141,7 @@ def test_connections_that_bring_nothing_are_not_made_again_without_end() -> None
                     asking = begin(way, forwarder, tcp=True)
                     await asking.end.wait()
                     assert asking.failures[0][1] == "it closed the connection; see what its log says"
-                    if len(server.connections) >= streams.MOST_FAILURES:
+                    if len(server.connections) >= failure_pace.MOST_FAILURES:
                         break
                 count = len(server.connections)
                 for _ in range(100):

@@ -122,7 +122,8 @@ def test_a_client_that_closed_its_direction_gets_its_answers(
     async def test() -> None:
         async with serving(context=served) as server:
             loop = asyncio.get_running_loop()
-            asking = loop.run_in_executor(None, ask_and_shut_down, server.port, files.certificate)
+            asked = framed(b"later")
+            asking = loop.run_in_executor(None, ask_and_shut_down, server.port, files.certificate, asked)
             await server.until(lambda: b"later" in server.answers.waiting)
             server.answers.deliver(b"later")
             assert await asking == framed(b"later!")
@@ -130,7 +131,23 @@ def test_a_client_that_closed_its_direction_gets_its_answers(
     run(test)
 
 
-def ask_and_shut_down(port: int, certificate: Path) -> bytes:
+def test_whoever_closes_its_direction_behind_many_queries_gets_all_answers(
+    served: ssl.SSLContext, files: certificates.Files
+) -> None:
+    async def test() -> None:
+        async with serving(context=served) as server:
+            queries = [b"%s %d" % ((b"now", b"soon")[number % 2], number) for number in range(3000)]
+            asked = b"".join(map(framed, queries))
+            received = await asyncio.get_running_loop().run_in_executor(
+                None, ask_and_shut_down, server.port, files.certificate, asked
+            )
+            assert received == b"".join(framed(query + b"!") for query in queries)
+            await server.until(lambda: not server.connections)
+
+    run(test)
+
+
+def ask_and_shut_down(port: int, certificate: Path, asked: bytes) -> bytes:
     context = ssl.create_default_context(cafile=certificate)
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = context.wrap_bio(incoming, outgoing, server_hostname=NAME)
@@ -142,7 +159,7 @@ def ask_and_shut_down(port: int, certificate: Path) -> bytes:
             except ssl.SSLWantReadError:
                 connected.sendall(outgoing.read())
                 incoming.write(connected.recv(1 << 16))
-        tls.write(framed(b"later"))
+        tls.write(asked)
         connected.sendall(outgoing.read())
         connected.shutdown(socket.SHUT_WR)
         received = b""

@@ -78,9 +78,13 @@ class NameServer(asyncio.DatagramProtocol):
     @asynccontextmanager
     async def serving(self, host: str = "127.0.0.1") -> AsyncIterator[Forwarder]:
         loop = asyncio.get_running_loop()
-        server = await asyncio.start_server(self.serve_tcp, host, 0)
-        port = server.sockets[0].getsockname()[1]
-        self.transport, _ = await loop.create_datagram_endpoint(lambda: self, (host, port))
+        while self.transport is None:  # a question from somewhere may leave from the UDP port just now
+            server = await asyncio.start_server(self.serve_tcp, host, 0)
+            port = server.sockets[0].getsockname()[1]
+            try:
+                self.transport, _ = await loop.create_datagram_endpoint(lambda: self, (host, port))
+            except OSError:
+                server.close()
         address = IPv6Address(host) if ":" in host else IPv4Address(host)
         yield Forwarder(Endpoint(address, port))
         self.transport.close()

@@ -87,7 +87,9 @@ class Datagrams:
         self.vectors = memoryview(self._outgoing).cast("B").cast("P")
         """What is sent from each slot; see `VECTORS_EACH`."""
         # Only for the time of a call: what the pointers in `vectors` lead to.
-        self._responses: list[bytearray] = []
+        self._responses: list[object] = []
+        self.hold = self._responses.append
+        """Keep an object, and so what a pointer in `vectors` leads to, until `sent_all`."""
         data = memoryview(self._data)
         self.behind_id = [data[_STRIDE * slot + _ID_SIZE : _STRIDE * (slot + 1)] for slot in range(SLOTS)]
         """For each slot what came, without the ID, and more; it is `length` bytes."""

@@ -77,6 +77,7 @@ class UdpListener:
         datagrams = self._datagrams
         behind_id, senders, lengths = datagrams.behind_id, datagrams.senders, datagrams.lengths
         vectors, known_client = datagrams.vectors, self._service.known_client
+        hold = datagrams.hold
         second = int(now)
         asked_for = self._asked_for
         ready_count = 0
@@ -94,6 +95,7 @@ class UdpListener:
                     at = VECTORS_EACH * slot + RESPONSE_AT
                     vectors[at] = ready.address
                     vectors[at + 1] = ready.size
+                    hold(ready)  # what comes behind it in the batch may drop it from its table
                     ready_count += 1
                     continue
             if not self._received(slot, now):

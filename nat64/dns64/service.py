@@ -243,7 +243,7 @@ class Service:
         if query.options:
             idle = 0 if self.leaving else self._config.limits.idle
             terms = terms_of(query, transport, idle, self._known_cookies(client))
-        waiter = Waiter(query, client, transport, terms or PLAIN[transport], now, deliver)
+        waiter = Waiter(data, query, client, transport, terms or PLAIN[transport], now, deliver)
         verdict = self._rated(client, waiter.terms, now)
         if verdict is not Verdict.SEND:
             return self._over_rate(waiter, verdict)
@@ -256,7 +256,7 @@ class Service:
         if kept is not None and kept.is_fresh(now):
             if self._config.cache.prefetch and now >= kept.due:
                 self._prefetch(key, waiter, now)
-            return self._respond_kept(data, waiter, kept, now)
+            return self._respond_kept(waiter, kept, now)
         return self._join(key, waiter, kept, now)
 
     def _known_cookies(self, client: Client) -> tuple[Cookies, bytes, int] | None:
@@ -332,17 +332,24 @@ class Service:
             return answers.empty(query, RCode.FORMERR, "malformed")
         return None
 
-    def _respond_kept(self, data: bytes, waiter: Waiter, kept: Kept, now: float) -> bytes:
+    def _respond_kept(self, waiter: Waiter, kept: Kept, now: float) -> bytes:
         """Return the response that a fresh answer makes, and have it ready for the same bytes."""
         self.counters["cached"] += 1
         response = self._response(waiter, kept.answer, now, kept)
-        if waiter.transport is Transport.UDP and not waiter.query.options and not wire.is_truncated(response):
-            second = int(now)
-            until = int(kept.due if self._config.cache.prefetch else kept.until)
-            if until > second:
-                ready = ReadyAnswer(bytearray(response), kept.answer.ttls, second, until)
-                waiter.client.ready.put(data[ID_SIZE:], ready)
+        self._have_ready(waiter, response, kept, now, displaces=True)
         return response
+
+    def _have_ready(
+        self, waiter: Waiter, response: bytes, kept: Kept, now: float, *, displaces: bool
+    ) -> None:
+        """Have a response ready for the same bytes, if these say all that it depends on."""
+        if waiter.transport is not Transport.UDP or waiter.query.options or wire.is_truncated(response):
+            return
+        second = int(now)
+        until = int(kept.due if self._config.cache.prefetch else kept.until)
+        if until > second:
+            ready = ReadyAnswer(bytearray(response), kept.answer.ttls, second, until)
+            waiter.client.ready.put(waiter.data[ID_SIZE:], ready, displaces=displaces)
 
     def _join(self, key: bytes, waiter: Waiter, stale: Kept | None, now: float) -> bytes | Later:
         """Wait for the answer to a question that is under way, or set out for it."""
@@ -437,12 +444,17 @@ class Service:
             for waiter in waiters:
                 waiter.deliver(self._respond_stale(waiter, stale, now))
             return
+        kept = None
         if answer is not None and current and not (failed and self.cache.get(flight.key, now) is not None):
-            self.cache.put(flight.key, answer, now)
+            kept = self.cache.put(flight.key, answer, now)
         for waiter in waiters:
             said = answer if answer is not None else answers.empty(waiter.query, RCode.SERVFAIL, "failed")
             self.statistics.answered(said.outcome, now - waiter.since)
-            waiter.deliver(self._response(waiter, said, now))
+            response = self._response(waiter, said, now)
+            if kept is not None:
+                # Names that nobody asks for again, as a flood of them has, must not displace what is asked for.
+                self._have_ready(waiter, response, kept, now, displaces=False)
+            waiter.deliver(response)
 
     def _stale_due(self, flight: Flight, now: float) -> None:
         """Give those who have waited for long a stale answer; the question stays under way."""

@@ -72,6 +72,9 @@ class Settings:
 def run(settings: Settings, config: Dns64Config) -> None:
     """Serve until SIGTERM or SIGINT. Raises `BindError` or `ProcessError` when there is no starting."""
     signal.pthread_sigmask(signal.SIG_BLOCK, upgrade.WAITING_SIGNALS)
+    signal.signal(
+        signal.SIGCHLD, signal.SIG_DFL
+    )  # were it ignored by who starts us, no worker could be waited for
     event_log.start(settings.log_level)
     _allow_many_sockets()
     before = upgrade.handed_over()
@@ -110,6 +113,7 @@ class Daemon:
         self._control: ControlServer | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._reloading = asyncio.Lock()
+        self._ending = False
         self.upgrades = 0
         """How often this process has taken up a new program."""
 
@@ -134,6 +138,7 @@ class Daemon:
             self._detached.ready()
         following = loop.create_task(changes.follow(self.server.follow_interfaces))
         await end.wait()
+        self._ending = True
         readiness.stopping()
         following.cancel()
         changes.close()
@@ -239,6 +244,9 @@ class Daemon:
     async def _run_anew(self) -> None:
         """Become the program on disk. Its workers begin to serve before those of today leave."""
         await asyncio.sleep(_TELLS_WITHIN)
+        if self._ending:  # who ends it does not want it to begin anew
+            self._reloading.release()
+            return
         readiness.reloading()
         log.info("the program is run anew")
         try:

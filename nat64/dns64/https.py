@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import math
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
@@ -117,17 +118,9 @@ class _Route:
         self._forwarder = forwarder
         self._waiting = 0
         self._pace = FailurePace()
-        # Without httpx's client: that would keep cookies (RFC 8484 section 8.2) and follow redirections.
-        self.transport = httpx.AsyncHTTPTransport(
-            verify=context,
-            trust_env=False,
-            http2=True,
-            limits=httpx.Limits(
-                max_connections=MOST_CONNECTIONS,
-                max_keepalive_connections=MOST_CONNECTIONS,
-                keepalive_expiry=IDLE_SECONDS,
-            ),
-        )
+        self._context = context
+        self._last_heard = -math.inf
+        self.transport = self._connections()
         endpoint = forwarder.endpoint
         at = f"[{endpoint.address}]" if endpoint.address.version == 6 else str(endpoint.address)
         self._url = httpx.URL(f"https://{at}:{endpoint.port}{forwarder.https_path}")
@@ -143,6 +136,19 @@ class _Route:
             "timeout": httpx.Timeout(REPLY_SECONDS, connect=CONNECT_SECONDS).as_dict(),
         }
 
+    def _connections(self) -> httpx.AsyncHTTPTransport:
+        # Without httpx's client: that would keep cookies (RFC 8484 section 8.2) and follow redirections.
+        return httpx.AsyncHTTPTransport(
+            verify=self._context,
+            trust_env=False,
+            http2=True,
+            limits=httpx.Limits(
+                max_connections=MOST_CONNECTIONS,
+                max_keepalive_connections=MOST_CONNECTIONS,
+                keepalive_expiry=IDLE_SECONDS,
+            ),
+        )
+
     def check(self) -> None:
         """Raise `ForwarderError` or `OSError` when no further question can be put."""
         self._pace.check(asyncio.get_running_loop().time())
@@ -153,27 +159,32 @@ class _Route:
         """Put a question, and tell its asker what comes of it."""
         now = asyncio.get_running_loop().time
         ask, asker = waiting.ask, waiting.asker
+        used, since = self.transport, now()
+        silent = False
         self._waiting += 1
         try:
             reply = await self._in_time(ask)
         except ForwarderError as error:
             self._pace.failed(now(), str(error))
+            silent = isinstance(error.__cause__, TimeoutError | httpx.TimeoutException)
             if not waiting.is_given_up:
                 by_us = isinstance(error.__cause__, OSError) and error.__cause__.errno in OUR_SHORTAGES
                 asker.ask_failed(ask, now(), by_us=by_us, why=str(error))
         else:
             self._pace.succeeded()
+            self._last_heard = now()
             if not (waiting.is_given_up or asker.reply_received(ask, reply, now())):
                 asker.ask_failed(ask, now())
         finally:
             self._waiting -= 1
+        if silent and self._last_heard <= since and self.transport is used:
+            # Nobody may be at their other end any more, and with HTTP/2 they would be used on and on.
+            self.transport = self._connections()
+            await _close_later(used)
 
     async def close_later(self) -> None:
         """Close all connections when what is under way has ended."""
-        try:
-            await asyncio.sleep(REPLY_SECONDS)
-        finally:
-            await self.transport.aclose()
+        await _close_later(self.transport)
 
     async def _in_time(self, ask: Ask) -> bytes:
         """Return the reply. Raises `ForwarderError`, whose cause is an `OSError` where there was one."""
@@ -230,6 +241,13 @@ class _Route:
         if reply[: len(_NO_ID)] != _NO_ID:
             return bytes(reply)  # no reply to what was asked, as it will be seen
         return ask.data[: len(_NO_ID)] + bytes(reply[len(_NO_ID) :])
+
+
+async def _close_later(transport: httpx.AsyncHTTPTransport) -> None:
+    try:
+        await asyncio.sleep(REPLY_SECONDS)
+    finally:
+        await transport.aclose()
 
 
 def _reason(error: BaseException) -> Exception:

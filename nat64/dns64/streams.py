@@ -273,6 +273,8 @@ class _Connection(asyncio.Protocol):
         if self._transport is not None and due <= self._loop.time():
             self._is_stalled = True  # no question is to meet the closing
             self._transport.close()
+            # What it does not read would keep the connection open, and one in the place of others.
+            self._idle_timer = self._loop.call_later(_CLOSE_SECONDS, self._transport.abort)
         else:
             self._idle_timer = self._loop.call_at(due, self._look_if_idle)
 

@@ -138,8 +138,11 @@ class Upstream:
         self._alarm = asyncio.get_running_loop().call_at(when, self._ring) if when is not None else None
 
     def _ring(self) -> None:
-        if self._udp is not None:
-            self._udp.take_replies()  # who is behind with reading must not take that for the forwarders' silence
+        try:
+            if self._udp is not None:
+                self._udp.take_replies()  # who is behind with reading must not take that for the forwarders' silence
+        except Exception:
+            log.exception("replies of the forwarders were not taken by a fault of ours")
         now = asyncio.get_running_loop().time()
         for chase in self._timers.due(now):
             try:
@@ -209,6 +212,10 @@ class _Chase:
             self._pursuit.ask_failed(ask, now, why=str(error))
         except OSError as error:
             self._pursuit.ask_failed(ask, now, by_us=error.errno in OUR_SHORTAGES)
+        except Exception as error:
+            # Whoever waits for it, and those behind it in the same turn, must not wait for ever.
+            log.exception("a question to the forwarders failed by a fault of ours")
+            self._pursuit.ask_failed(ask, now, why=f"{error}; see the log")
         else:
             return True
         return False

@@ -7,6 +7,7 @@ the supervisor. Told to leave it answers what it has been asked, and goes.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import secrets
@@ -119,8 +120,9 @@ class _Worker:
         match message:
             case TakeSockets():
                 for binding in message.bindings:
-                    udp = None if binding.tls else self._channel.take_socket()
-                    self._taken[binding] = BoundSockets(self._channel.take_socket(), udp)
+                    with contextlib.suppress(IndexError):  # `_serve_by` misses what did not come
+                        udp = None if binding.tls else self._channel.take_socket()
+                        self._taken[binding] = BoundSockets(self._channel.take_socket(), udp)
             case Serve():
                 self._tasks.start(self._change(message))
             case Allow():
@@ -151,6 +153,11 @@ class _Worker:
         leaving += [self._open.pop(binding) for binding in taken if binding in self._open]
         for binding, bound in taken.items():
             self._serve(binding, bound)
+        missing = set(message.wanted) - set(self._open)
+        if missing:  # with no descriptor to be had the kernel drops the files that come with a message
+            raise RuntimeError(
+                f"no sockets came for {', '.join(map(str, missing))}; see the limit of open files"
+            )
         for served in leaving:
             await self._retire(served)
 

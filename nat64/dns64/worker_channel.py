@@ -8,6 +8,7 @@ as the supervisor listens still, and at once when that is gone.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import pickle
@@ -232,7 +233,11 @@ class _Outbox:
                 self._wait(writable=True)
                 return
             except OSError:
-                self.close()  # nobody reads it, which whoever reads from there sees
+                # Nobody reads it; or the kernel is short of something, and what comes next would make no sense.
+                # Whoever reads from there sees the end of it.
+                with contextlib.suppress(OSError):
+                    self._channel.shutdown(socket.SHUT_RDWR)
+                self.close()
                 return
             self._forget_first()
             if sent < len(data):

@@ -178,18 +178,20 @@ class WorkerProcesses:
             await asyncio.sleep(0.005)
 
     def _start(self, number: int) -> None:
-        if number >= self._wanted:
+        # It runs already where the pause of one before it outlasted two reloads, to fewer workers and to more again.
+        if number >= self._wanted or number in self._workers:
             return
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        for each in (ours, theirs):
-            each.setblocking(False)
-            each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _CHANNEL_OCTETS)
+        ends: tuple[socket.socket, ...] = ()
         try:
+            ours, theirs = ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+            for each in ends:
+                each.setblocking(False)
+                each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _CHANNEL_OCTETS)
             pid = os.fork()
         except OSError as error:
             log.error("a worker cannot be started", extra={"why": error.strerror})  # noqa: TRY400 - no fault of the code
-            ours.close()
-            theirs.close()
+            for each in ends:
+                each.close()
             self._loop.call_later(LONGEST_PAUSE, self._start, number)
             return
         if not pid:

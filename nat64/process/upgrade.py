@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 WAITING_SIGNALS: Final = (signal.SIGHUP, signal.SIGUSR2)
 """What is blocked until the program that runs anew has handlers for it."""
 
+_ENDING_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _VARIABLE: Final = "NAT64_HANDED_OVER"
 _CHECKS_WITHIN: Final = 30.0
 _LOOKS_EVERY: Final = 0.02
@@ -75,6 +76,8 @@ class Program:
         message = os.memfd_create("handed-over", 0)
         passed_on = [*descriptors, message]
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, WAITING_SIGNALS)
+        # A handler would take them down to a program that is gone before it looks.
+        handlers = {number: signal.signal(number, signal.SIG_DFL) for number in _ENDING_SIGNALS}
         try:
             os.write(message, json.dumps(told).encode())
             os.chdir(self._directory)
@@ -88,6 +91,8 @@ class Program:
                 os.set_inheritable(descriptor, False)
             os.close(message)
             os.chdir(directory)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
             raise ProcessError(f"the program cannot be run anew: {error}; restart it") from None
 

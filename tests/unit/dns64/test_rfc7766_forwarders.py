@@ -214,3 +214,34 @@ def test_rfc7766_6_2_3_a_connection_without_questions_is_closed(monkeypatch: pyt
                 assert len(server.connections) == 2
 
     run(test)
+
+
+def test_a_connection_whose_other_side_does_not_read_is_closed_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(streams, "IDLE_SECONDS", 0.2)
+    monkeypatch.setattr(streams, "MOST_WAITING", 1 << 16)
+
+    async def test() -> None:
+        loop = asyncio.get_running_loop()
+        with socket.socket() as listening, upstream() as way:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            listening.bind(("127.0.0.1", 0))
+            listening.listen()
+            listening.setblocking(False)
+            forwarder = Forwarder(Endpoint(IPv4Address("127.0.0.1"), listening.getsockname()[1]))
+            begin(way, forwarder, tcp=True, ident=0)
+            connection, _ = await loop.sock_accept(listening)
+            name = "a" * 60 + "." + "b" * 60 + ".example."
+            (route,) = way._streams._routes.values()
+            await until(lambda: route.connections[0]._transport is not None)
+            askings = [begin(way, forwarder, tcp=True, name=name, ident=each) for each in range(1, 1 << 15)]
+            transport = route.connections[0]._transport
+            assert transport is not None
+            assert transport.get_write_buffer_size()
+            async with asyncio.timeout(20):
+                await all_end(askings)
+                await until(lambda: not route.connections)
+            connection.close()
+
+    run(test)

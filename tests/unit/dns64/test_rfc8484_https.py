@@ -240,6 +240,31 @@ def test_a_question_ends_in_time(certificate: Path, monkeypatch: pytest.MonkeyPa
     run(test)
 
 
+def test_a_connection_on_which_nothing_comes_any_more_is_used_no_more(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a firewall has forgotten it: TCP would take a quarter of an hour to notice."""
+    monkeypatch.setattr(https, "REPLY_SECONDS", 0.5)
+
+    async def test() -> None:
+        async with HttpsServer(certificate).serving() as server:
+            with upstream() as way:
+                assert await ask(way, server.forwarder())
+                server.seconds = 1.0
+                assert "no HTTPS with it in time" in await failure(way, server.forwarder())
+                server.seconds = 0.0
+                await asyncio.sleep(0)
+                askings = [begin(way, server.forwarder()) for _ in range(3)]
+                await all_end(askings)
+                assert all(asking.reply for asking in askings)
+                first, silent, *after = [request["client"] for request in server.requests]
+                assert first == silent
+                assert len(set(after)) == 1
+                assert silent not in after
+
+    run(test)
+
+
 def test_there_is_a_bound_on_questions_under_way(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(https, "MOST_WAITING", 3)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 from contextlib import asynccontextmanager
@@ -16,6 +17,8 @@ from nat64.dns64.worker_channel import Allow, Ask, Flush, Serve, SupervisorEnd, 
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    import pytest
 
     from nat64.dns64.worker_channel import ToWorker
 
@@ -153,5 +156,26 @@ def test_the_supervisor_learns_that_a_worker_has_ended_also_when_it_has_somethin
             async with asyncio.timeout(20):
                 await both.ended.wait()
             both.ours.send(Ask(1))
+
+    asyncio.run(test())
+
+
+def test_a_channel_that_cannot_carry_what_is_sent_ends_at_both_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    def short(*_: object) -> int:
+        raise OSError(errno.ETOOMANYREFS, os.strerror(errno.ETOOMANYREFS))
+
+    async def test() -> None:
+        async with channel() as both:
+            with (
+                monkeypatch.context() as patched,
+                socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as opened,
+            ):
+                patched.setattr(socket, "send_fds", short)
+                both.ours.send(TakeSockets(BINDINGS[:1]), [opened.fileno()])
+            both.ours.send(Serve(1, BINDINGS[:1], 1))
+            assert not list(both.theirs.receive())
+            assert both.theirs.at_end
+            async with asyncio.timeout(20):
+                await both.ended.wait()
 
     asyncio.run(test())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import select
 import signal
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nat64.dns64 import worker_processes
+from nat64.dns64.restart_pace import RestartPace
 from nat64.dns64.worker_channel import Ask, WorkerEnd
 from nat64.dns64.worker_processes import WorkerProcesses
 from nat64.process.errors import ProcessError
@@ -145,5 +147,44 @@ def test_workers_that_are_too_many_leave_and_those_that_do_not_are_killed(
                 os.kill(pid, 0)
         await processes.start(2)
         assert len(await answers(processes)) == 2
+
+    run(answer, test)
+
+
+def test_a_worker_whose_pause_outlasts_two_reloads_is_there_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RestartPace, "pause", lambda *_: 0.3)
+
+    async def test(processes: WorkerProcesses) -> None:
+        await processes.start(2)
+        os.kill(processes.workers[1].pid, signal.SIGKILL)
+        while len(processes.workers) > 1:  # noqa: ASYNC110 - the loop hears of it meanwhile
+            await asyncio.sleep(0.01)
+        await processes.leave(1)
+        await processes.start(2)
+        before = await answers(processes)
+        await asyncio.sleep(0.5)
+        assert await answers(processes) == before
+
+    run(answer, test)
+
+
+def test_a_worker_for_which_the_host_is_short_of_files_is_started_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(worker_processes, "LONGEST_PAUSE", 0.1)
+
+    def short(*_: object) -> None:
+        monkeypatch.undo()
+        raise OSError(errno.ENFILE, os.strerror(errno.ENFILE))
+
+    async def test(processes: WorkerProcesses) -> None:
+        await processes.start(1)
+        first = processes.workers[0].pid
+        monkeypatch.setattr("socket.socketpair", short)
+        os.kill(first, signal.SIGKILL)
+        while first in {worker.pid for worker in processes.workers}:  # noqa: ASYNC110 - the loop hears of it meanwhile
+            await asyncio.sleep(0.01)
+        async with asyncio.timeout(20):
+            assert await until_there_are(1, processes) != [None]
 
     run(answer, test)

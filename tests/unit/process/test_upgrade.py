@@ -105,3 +105,19 @@ def test_an_interpreter_that_is_gone_is_told_and_changes_nothing(
     assert (os.getcwd(), signal.pthread_sigmask(signal.SIG_BLOCK, ())) == (directory, blocked)  # noqa: PTH109 - as it is
     os.close(reader)
     os.close(writer)
+
+
+def test_who_is_told_to_end_just_before_the_program_runs_anew_ends() -> None:
+    program = """
+import os, signal
+from nat64.process.upgrade import Program
+run, program = os.execve, Program()
+def told_to_end(*arguments):
+    os.kill(os.getpid(), signal.SIGTERM)
+    run(*arguments)
+if "NAT64_HANDED_OVER" not in os.environ:
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    os.execve = told_to_end
+    program.run_anew([], {})
+"""
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == -signal.SIGTERM

@@ -340,7 +340,9 @@ class Service:
             second = int(now)
             until = int(kept.due if self._config.cache.prefetch else kept.until)
             if until > second:
-                ready = ReadyAnswer(bytearray(response), kept.answer.ttls, second, until)
+                # A response may have lost its additional records, and their TTLs with them.
+                ttls = wire.ttls_at(response) if kept.answer.beyond[1] else kept.answer.ttls
+                ready = ReadyAnswer(bytearray(response), ttls, second, until)
                 waiter.client.ready.put(data[ID_SIZE:], ready)
         return response
 

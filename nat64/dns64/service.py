@@ -48,6 +48,7 @@ MOST_FLIGHTS: Final = 4096
 MOST_FLIGHTS_OF_A_CLIENT: Final = MOST_FLIGHTS // 4
 MOST_WAITING: Final = 4 * MOST_FLIGHTS
 """Queries that wait for them at most; one beyond gets SERVFAIL at once."""
+MOST_WAITING_OF_A_CLIENT: Final = MOST_WAITING // 4
 JOSTLED_AFTER: Final = 0.2
 """Seconds after which the oldest question makes room when there are too many, so that slow ones do not stop the rest."""
 
@@ -355,25 +356,30 @@ class Service:
             if flight.stale is not None and now >= flight.stale_at:
                 return self._respond_stale(waiter, flight.stale, now)
             self.counters["joined"] += 1
-            return self._wait(flight, waiter, now)
+            return self._wait(flight, waiter, stale, now)
         answer = self._local(waiter)
         if answer is not None:
             self.cache.put(key, answer, now)
         else:
             flight = self._set_out(key, waiter, stale, now)
-            answer = flight.resolution.answer if flight is not None else None
+            if flight is not None and flight.done:
+                answer = flight.resolution.answer or answers.empty(waiter.query, RCode.SERVFAIL, "failed")
         if answer is not None:  # nobody has to be asked for it
             self.counters[answer.outcome] += 1
             return self._response(waiter, answer, now)
-        return self._wait(flight, waiter, now)
+        return self._wait(flight, waiter, stale, now)
 
-    def _wait(self, flight: Flight | None, waiter: Waiter, now: float) -> bytes | Later:
+    def _wait(self, flight: Flight | None, waiter: Waiter, stale: Kept | None, now: float) -> bytes | Later:
         """Wait for a flight, if there is one and there is room."""
-        if flight is not None and self.waiting < MOST_WAITING:
+        client = waiter.client
+        if flight is not None and self.waiting < MOST_WAITING and client.waiting < MOST_WAITING_OF_A_CLIENT:
             self.waiting += 1
+            client.waiting += 1
             flight.waiters.append(waiter)
             return LATER
         self.counters["overload"] += 1
+        if stale is not None:
+            return self._respond_stale(waiter, stale, now)
         return self._response(waiter, answers.empty(waiter.query, RCode.SERVFAIL, "overload"), now)
 
     def _local(self, waiter: Waiter) -> Answer | None:
@@ -430,8 +436,7 @@ class Service:
             current = False  # the config has changed since
         flight.client.flights -= 1
         answer = flight.resolution.answer
-        waiters, flight.waiters = flight.waiters, []
-        self.waiting -= len(waiters)
+        waiters = self._take_waiters(flight)
         failed = answer is None or answer.rcode not in (RCode.NOERROR, RCode.NXDOMAIN)
         stale = flight.stale
         if failed and stale is not None:
@@ -446,14 +451,20 @@ class Service:
             self.statistics.answered(said.outcome, now - waiter.since)
             waiter.deliver(self._response(waiter, said, now))
 
+    def _take_waiters(self, flight: Flight) -> list[Waiter]:
+        """Return those who wait for a flight, and have them wait no more."""
+        waiters, flight.waiters = flight.waiters, []
+        self.waiting -= len(waiters)
+        for waiter in waiters:
+            waiter.client.waiting -= 1
+        return waiters
+
     def _stale_due(self, flight: Flight, now: float) -> None:
         """Give those who have waited for long a stale answer; the question stays under way."""
         stale = flight.stale
         if stale is None:
             return
-        waiters, flight.waiters = flight.waiters, []
-        self.waiting -= len(waiters)
-        for waiter in waiters:
+        for waiter in self._take_waiters(flight):
             waiter.deliver(self._respond_stale(waiter, stale, now))
 
     def _respond_stale(self, waiter: Waiter, stale: Kept, now: float) -> bytes:

@@ -216,3 +216,14 @@ def test_a_host_that_is_no_longer_allowed_gets_no_ready_answer(kept: Any) -> Non
     client = kept.service.client(bytes.fromhex("20010db800000000000000000000000c"))
     assert client.find_ready(query) is None
     assert kept.ask(NAME).rcode() == dns.rcode.REFUSED
+
+
+def test_a_stale_answer_stands_in_where_there_is_no_room_to_ask(
+    kept: Any,  # noqa: ANN401 - as above
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept.ask(NAME, "TXT")
+    kept.now += 150
+    monkeypatch.setattr("nat64.dns64.service.Service._make_room", lambda *_: False)
+    response = kept.ask(NAME, "TXT", use_edns=0)
+    assert (response.rcode(), response.answer[0].ttl, ede(response)) == (dns.rcode.NOERROR, 30, [3])

@@ -35,7 +35,7 @@ class Kept:
     gone: float
     """When it is of no use any more, also as a stale one."""
     recheck: float = 0.0
-    """When stale: before then it stands in without another question."""
+    """Before then nobody is asked anew: asking has failed, and it stands in, be it stale."""
 
     def is_fresh(self, now: float) -> bool:
         """Tell whether it has not expired."""

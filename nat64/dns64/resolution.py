@@ -14,6 +14,7 @@ from nat64.dns64 import answer as answers
 from nat64.dns64 import extended_error, ipv4only, reverse, synthesis
 from nat64.dns64.chain import answers_at_end, chain_end
 from nat64.dns64.exchange import Ask, Flags
+from nat64.dns64.lifetime import FAILURE
 from nat64.dns64.lookup import Lookup
 from nat64.dns64.message import CLASS_IN, Edns, Message, Question, RCode, RRType
 
@@ -208,7 +209,8 @@ class Resolution:
     def _finish_message(self, reply: Message | None, outcome: str, errors: tuple[Option, ...] = ()) -> None:
         """Answer with what a reply was made into, and `errors` beside its own."""
         if reply is None:
-            self.answer = answers.empty(self.query, RCode.SERVFAIL, "failed")
+            # That nobody answers is kept like any other failure (RFC 9520 section 2.3).
+            self.answer = replace(answers.empty(self.query, RCode.SERVFAIL, "failed"), lifetime=FAILURE)
             return
         said = tuple(dict.fromkeys((*extended_error.of(reply.edns), *errors)))
         made = replace(

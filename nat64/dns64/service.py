@@ -255,8 +255,8 @@ class Service:
         key = client.around.key + query.key
         kept = self.cache.get(key, now)
         if kept is not None and kept.is_fresh(now):
-            if self._config.cache.prefetch and now >= kept.due:
-                self._prefetch(key, waiter, now)
+            if self._config.cache.prefetch and now >= max(kept.due, kept.recheck):
+                self._prefetch(key, waiter, kept, now)
             return self._respond_kept(data, waiter, kept, now)
         return self._join(key, waiter, kept, now)
 
@@ -394,11 +394,12 @@ class Service:
         ipv4only.answer(question, around.prefixes, reply)
         return answers.of_message(reply, "ipv4only")
 
-    def _prefetch(self, key: bytes, waiter: Waiter, now: float) -> None:
-        """Ask anew for what is about to expire."""
+    def _prefetch(self, key: bytes, waiter: Waiter, kept: Kept, now: float) -> None:
+        """Ask anew for what is about to expire; it stands in should it expire before that fails."""
         if key in self._flights or self._local(waiter) is not None:
             return
-        if self._set_out(key, waiter, None, now) is not None:
+        stale = kept if kept.gone > kept.until else None
+        if self._set_out(key, waiter, stale, now) is not None:
             self.counters["prefetched"] += 1
 
     def _set_out(self, key: bytes, waiter: Waiter, stale: Kept | None, now: float) -> Flight | None:
@@ -439,12 +440,14 @@ class Service:
         waiters = self._take_waiters(flight)
         failed = answer is None or answer.rcode not in (RCode.NOERROR, RCode.NXDOMAIN)
         stale = flight.stale
+        kept = stale or self.cache.get(flight.key, now) if failed else None
+        if kept is not None:
+            kept.recheck = now + FAILURE_RECHECK
         if failed and stale is not None:
-            stale.recheck = now + FAILURE_RECHECK
             for waiter in waiters:
                 waiter.deliver(self._respond_stale(waiter, stale, now))
             return
-        if answer is not None and current and not (failed and self.cache.get(flight.key, now) is not None):
+        if answer is not None and current and kept is None:  # a failure takes no better one's place
             self.cache.put(flight.key, answer, now)
         for waiter in waiters:
             said = answer if answer is not None else answers.empty(waiter.query, RCode.SERVFAIL, "failed")

@@ -48,8 +48,11 @@ class Kept:
         return self.until - (life / _PREFETCH_SHARE if life >= _SHORTEST_PREFETCHED else 0)
 
     def age(self, now: float) -> int:
-        """Return its age in whole seconds."""
-        return int(now - self.since)
+        """Return its age by the seconds of the clock that have begun since, as a `ReadyAnswer` counts them.
+
+        So it has the same TTLs in both tables, and for less than a second more than it has left.
+        """
+        return int(now) - int(self.since)
 
 
 class Cache:
@@ -73,7 +76,8 @@ class Cache:
         kept = self._kept.get(key)
         if kept is None:
             return None
-        if now >= kept.gone:
+        # It may have been put when `stale` was longer.
+        if now >= kept.until and now >= min(kept.gone, kept.until + self.stale):
             self._drop(key)
             return None
         self._kept.move_to_end(key)

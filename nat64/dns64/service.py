@@ -55,6 +55,9 @@ JOSTLED_AFTER: Final = 0.2
 AT_ONCE: Final = "at_once"
 """The latencies of what was answered without a question to a forwarder, by this name."""
 
+IPV4ONLY: Final = "ipv4only"
+"""The outcome of what is answered here as if by the authority (RFC 8880 section 7.1)."""
+
 _MOST_GRANTED: Final = 32
 """Responses that a client is granted at once by the rate limit: what it does not use others of its network cannot."""
 _REFUSED_TYPES: Final = frozenset((RRType.AXFR, RRType.IXFR, RRType.OPT))
@@ -392,7 +395,7 @@ class Service:
             return None
         reply = Message(0, question, is_response=True, recursion_available=True)
         ipv4only.answer(question, around.prefixes, reply)
-        return answers.of_message(reply, "ipv4only")
+        return answers.of_message(reply, IPV4ONLY)
 
     def _prefetch(self, key: bytes, waiter: Waiter, kept: Kept, now: float) -> None:
         """Ask anew for what is about to expire; it stands in should it expire before that fails."""
@@ -482,7 +485,10 @@ class Service:
         if stale:
             error = STALE_NXDOMAIN if answer.rcode == RCode.NXDOMAIN else STALE_ANSWER
         age = kept.age(now) if kept is not None else 0
-        response = bytes(answers.response(answer, waiter.query, waiter.terms.carrier, age, error))
+        written = answers.response(answer, waiter.query, waiter.terms.carrier, age, error)
+        if kept is not None and answer.outcome != IPV4ONLY:
+            written[2] &= ~wire.AA >> 8 & 0xFF  # what is kept is no authority's word (RFC 1035 section 4.1.1)
+        response = bytes(written)
         if self._config.query_log is not None and self._log_query is not None:
             seconds = now - waiter.since
             self._log_query(

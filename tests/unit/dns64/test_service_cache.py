@@ -10,6 +10,7 @@ import dns.message
 import dns.rcode
 import pytest
 
+from nat64.dns64.lifetime import LONGEST
 from nat64.dns64.service import Later
 
 if TYPE_CHECKING:
@@ -275,3 +276,23 @@ def test_who_joins_what_is_asked_anew_gets_the_stale_answer_if_that_fails(kept: 
     kept.run()
     (response,) = map(dns.message.from_wire, responses)
     assert (response.rcode(), response.answer[0].ttl, ede(response)) == (dns.rcode.NOERROR, 30, [3])
+
+
+def test_rfc1035_4_1_1_what_is_kept_is_no_authoritys_word(lab: Make, reply: Make) -> None:
+    told = reply(answer=(f"{NAME} 100 IN TXT text",), flags="QR AA RD RA")
+    dns64 = lab({(NAME, "TXT"): told}, caching=True)
+    assert [bool(dns64.ask(NAME, "TXT").flags & dns.flags.AA) for _ in range(3)] == [True, False, False]
+    dns64.now += 150
+    dns64.dead.add("192.0.2.53")
+    assert not dns64.ask(NAME, "TXT").flags & dns.flags.AA
+    assert [bool(dns64.ask("ipv4only.arpa.").flags & dns.flags.AA) for _ in range(3)] == [True, True, True]
+
+
+def test_a_synthesized_answer_is_kept_for_a_day_at_most_like_any_other(lab: Make, reply: Make) -> None:
+    soa = SOA.replace("300", "604800")
+    dns64 = lab(zone(reply, 604800) | {(NAME, "AAAA"): reply(authority=(soa,))}, caching=True)
+    assert dns64.ask(NAME).answer[0].ttl == 604800
+    dns64.now += LONGEST
+    before = len(dns64.asked)
+    assert dns64.ask(NAME).answer[0].ttl == 604800
+    assert len(dns64.asked) > before

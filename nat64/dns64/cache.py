@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _OVERHEAD: Final = 440
 """Bytes of one entry that are always there: its objects, and its place in the table."""
+TTL_COST: Final = 40
+"""Bytes that it takes to know where a TTL stands: a number, and its place in a tuple."""
 _KEY_BEHIND_NAME: Final = 5
 _PREFETCH_SHARE: Final = 10
 _SHORTEST_PREFETCHED: Final = 10
@@ -128,7 +130,7 @@ class Cache:
 
 def _cost(key: bytes, answer: Answer) -> int:
     errors = sum(64 + len(text) for _, text in answer.errors)
-    return _OVERHEAD + len(key) + getsizeof(answer.data) + 8 * len(answer.ttls) + errors
+    return _OVERHEAD + len(key) + getsizeof(answer.data) + TTL_COST * len(answer.ttls) + errors
 
 
 def _is_below(name: bytes, domain: bytes) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from sys import getsizeof
 from typing import Final
 
 import dns.name
@@ -10,7 +11,7 @@ import pytest
 
 from nat64.dns64.answer import Answer
 from nat64.dns64.cache import Cache
-from nat64.dns64.ready_answers import ReadyAnswer
+from nat64.dns64.ready_answers import ReadyAnswer, ReadyAnswers
 
 QUESTION_END: Final = b"\0\x1c\0\1\0"
 ROOM: Final = 1 << 20
@@ -139,3 +140,15 @@ def test_rfc1035_3_2_1_no_ttl_is_more_than_is_left_by_a_second(since: float, pas
     for second in range(int(now), ready.until):
         ready.turn_to(second)
         assert struct.unpack_from("!I", ready.data, 4) == (60 - kept.age(float(second)),)
+
+
+def test_an_answer_of_many_records_is_not_taken_for_less_than_it_is() -> None:
+    records = 3000
+    cache = Cache(ROOM)
+    ttls = tuple(range(1000, 1000 + 16 * records, 16))
+    takes = records * 16 + getsizeof(ttls) + sum(map(getsizeof, ttls))
+    cache.put(key("a."), Answer(bytes(records * 16), ttls, 0, "forwarded", 60), 0.0)
+    assert cache.used >= takes
+    ready = ReadyAnswers(takes)
+    ready.put(b"a", ReadyAnswer(bytearray(records * 16), ttls, 0, 60))
+    assert len(ready) == 0

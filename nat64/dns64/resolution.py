@@ -21,6 +21,7 @@ from nat64.dns64.message import CLASS_IN, Edns, Message, Question, RCode, RRType
 if TYPE_CHECKING:
     from dnslib import DNSLabel
 
+    from nat64.config.dns64_config import Forwarder
     from nat64.dns64.answer import Answer, Option
     from nat64.dns64.reply import Reply
     from nat64.dns64.views import Surroundings
@@ -39,6 +40,8 @@ class Resolution:
     question: Question
     """The same question."""
     around: Surroundings
+    first: Forwarder | None = None
+    """Whom it was put to already."""
     answer: Answer | None = None
     """The answer, once there is one. Its outcome is forwarded, synthesized, reverse or failed."""
     _main: Lookup | None = None
@@ -104,7 +107,7 @@ class Resolution:
             checking_disabled=self.query.checking_disabled,
             dnssec_ok=self.query.dnssec_ok,
         )
-        lookup = Lookup(question, flags, self.around, deadline=now + DEADLINE_SECONDS)
+        lookup = Lookup(question, flags, self.around, deadline=now + DEADLINE_SECONDS, first=self.first)
         lookup.start(now)
         return lookup
 

@@ -399,7 +399,11 @@ class Service:
 
     def _prefetch(self, key: bytes, waiter: Waiter, kept: Kept, now: float) -> None:
         """Ask anew for what is about to expire; it stands in should it expire before that fails."""
-        if key in self._flights or self._local(waiter) is not None:
+        if key in self._flights:
+            return
+        answer = self._local(waiter)
+        if answer is not None:
+            self.cache.put(key, answer, now)
             return
         stale = kept if kept.gone > kept.until else None
         if self._set_out(key, waiter, stale, now) is not None:

@@ -191,7 +191,8 @@ def test_the_whole_way_goes_on_with_the_forwarder_that_was_asked_whoever_is_the_
             if question.rdtype.name == "A":
                 reply.answer.append(dns.rrset.from_text("b.example.", 60, "IN", "A", "192.0.2.1"))
             else:
-                reply.authority.append(dns.rrset.from_text(*SOA.split(None, 4)))
+                name, ttl, rdclass, kind, rdata = SOA.split(None, 4)
+                reply.authority.append(dns.rrset.from_text(name, int(ttl), rdclass, kind, rdata))
             now += 0.001
             assert flight.reply_received(ask, reply.to_wire(), now)
             asked.add(ask.forwarder)

@@ -296,3 +296,13 @@ def test_a_synthesized_answer_is_kept_for_a_day_at_most_like_any_other(lab: Make
     before = len(dns64.asked)
     assert dns64.ask(NAME).answer[0].ttl == 604800
     assert len(dns64.asked) > before
+
+
+def test_what_is_answered_here_is_made_anew_once_in_its_last_tenth(kept: Any) -> None:  # noqa: ANN401 - as above
+    kept.ask("ipv4only.arpa.")
+    kept.now += 0.95 * 86400
+    assert kept.ask("ipv4only.arpa.").answer[0].ttl == 4320
+    assert kept.ask("ipv4only.arpa.").answer[0].ttl == 86400
+    client = kept.service.client(bytes.fromhex("20010db800000000000000000000000c"))
+    query = dns.message.make_query("ipv4only.arpa.", "AAAA").to_wire()[2:]
+    assert client.find_ready(query).until > kept.now

@@ -112,7 +112,7 @@ def with_aaaa(
     """Return an answer of AAAA records for the name in wire form; `ttl` in seconds."""
     data = wire.write_aaaa(name, addresses, ttl, wire.QR | wire.RA)
     ttls = wire.ttls_of_addresses(HEADER_SIZE + len(name) + 4, len(addresses), 16)
-    return Answer(data, ttls, RCode.NOERROR, outcome, ttl, errors)
+    return Answer(data, ttls, RCode.NOERROR, outcome, min(ttl, LONGEST), errors)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _OVERHEAD: Final = 440
 """Bytes of one entry that are always there: its objects, and its place in the table."""
+TTL_COST: Final = 40
+"""Bytes that it takes to know where a TTL stands: a number, and its place in a tuple."""
 _KEY_BEHIND_NAME: Final = 5
 _PREFETCH_SHARE: Final = 10
 _SHORTEST_PREFETCHED: Final = 10
@@ -35,7 +37,7 @@ class Kept:
     gone: float
     """When it is of no use any more, also as a stale one."""
     recheck: float = 0.0
-    """When stale: before then it stands in without another question."""
+    """Before then nobody is asked anew: asking has failed, and it stands in, be it stale."""
 
     def is_fresh(self, now: float) -> bool:
         """Tell whether it has not expired."""
@@ -48,8 +50,11 @@ class Kept:
         return self.until - (life / _PREFETCH_SHARE if life >= _SHORTEST_PREFETCHED else 0)
 
     def age(self, now: float) -> int:
-        """Return its age in whole seconds."""
-        return int(now - self.since)
+        """Return its age by the seconds of the clock that have begun since, as a `ReadyAnswer` counts them.
+
+        So it has the same TTLs in both tables, and for less than a second more than it has left.
+        """
+        return int(now) - int(self.since)
 
 
 class Cache:
@@ -73,7 +78,8 @@ class Cache:
         kept = self._kept.get(key)
         if kept is None:
             return None
-        if now >= kept.gone:
+        # It may have been put when `stale` was longer.
+        if now >= kept.until and now >= min(kept.gone, kept.until + self.stale):
             self._drop(key)
             return None
         self._kept.move_to_end(key)
@@ -124,7 +130,7 @@ class Cache:
 
 def _cost(key: bytes, answer: Answer) -> int:
     errors = sum(64 + len(text) for _, text in answer.errors)
-    return _OVERHEAD + len(key) + getsizeof(answer.data) + 8 * len(answer.ttls) + errors
+    return _OVERHEAD + len(key) + getsizeof(answer.data) + TTL_COST * len(answer.ttls) + errors
 
 
 def _is_below(name: bytes, domain: bytes) -> bool:

@@ -36,3 +36,5 @@ class Client:
     """How many it will be the next time: twice as many as before in the same second."""
     flights: int = 0
     """Questions under way that it was the first to ask."""
+    waiting: int = 0
+    """Its queries that wait for their answers."""

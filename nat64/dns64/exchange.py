@@ -64,6 +64,8 @@ class Exchange:
     random_id: Callable[[], int]
     """Returns an ID from 0 to 65535 that nobody can foresee (RFC 5452 section 9.2)."""
     randomize_case: bool = False
+    first: Forwarder | None = None
+    """The one that was asked already, before it came to an exchange."""
 
     reply: Reply | None = None
     """The reply, or at the end the best of the failures; ``None`` when nobody answered."""
@@ -87,7 +89,7 @@ class Exchange:
         """Ask the first forwarder."""
         question = self.question
         self._question = wire_name(question.name) + struct.pack("!HH", question.qtype, question.qclass)
-        self._queue = self.forwarders.in_order(now)
+        self._queue = self.forwarders.in_order(now, self.first)
         self._ask_next(now)
 
     def asks_to_send(self) -> list[Ask]:

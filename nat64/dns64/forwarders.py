@@ -102,8 +102,13 @@ class Health:
         """Return how many seconds its answers take of late; ``None`` while that is unknown."""
         return self._condition(forwarder).round_trips.smoothed
 
-    def in_order(self, forwarders: Collection[Forwarder], now: float) -> list[Forwarder]:
-        """Return whom to ask, best first: the healthy ones, then the failed, soonest due first."""
+    def in_order(
+        self, forwarders: Collection[Forwarder], now: float, first: Forwarder | None = None
+    ) -> list[Forwarder]:
+        """Return whom to ask, best first: the healthy ones, then the failed, soonest due first.
+
+        `first` goes before all others: it was asked already.
+        """
         if len(forwarders) == 1:
             return list(forwarders)
         known = [(self._condition(forwarder), forwarder) for forwarder in forwarders]
@@ -112,8 +117,9 @@ class Health:
             (each for each in known if each[0].failed_until > now), key=lambda each: each[0].failed_until
         )
         if self.order is ForwarderOrder.FASTEST and len(healthy) > 1:
-            healthy = _fastest_first(healthy, now)
-        return [forwarder for _, forwarder in (*healthy, *failed)]
+            healthy = _fastest_first(healthy, now) if first is None else sorted(healthy, key=_seconds)
+        ordered = [forwarder for _, forwarder in (*healthy, *failed)]
+        return ordered if first is None else [first, *(each for each in ordered if each != first)]
 
     def forget_all_but(self, forwarders: Collection[Forwarder]) -> None:
         """Keep only what is known of `forwarders`."""
@@ -131,12 +137,7 @@ def _fastest_first(
     healthy: list[tuple[_Condition, Forwarder]], now: float
 ) -> list[tuple[_Condition, Forwarder]]:
     """Sort by round trips, but let now and then another one go first, so that it is seen when it is faster."""
-
-    def seconds(each: tuple[_Condition, Forwarder]) -> float:
-        smoothed = each[0].round_trips.smoothed
-        return math.inf if smoothed is None else smoothed
-
-    ranked = sorted(healthy, key=seconds)
+    ranked = sorted(healthy, key=_seconds)
     fastest = ranked[0][0]
     fastest.firsts += 1
     tried = next((each for each in ranked if _is_unknown(each[0], now)), None)
@@ -147,6 +148,11 @@ def _fastest_first(
     tried[0].last_trial = now
     fastest.firsts = 0
     return [tried, *(each for each in ranked if each is not tried)]
+
+
+def _seconds(each: tuple[_Condition, Forwarder]) -> float:
+    smoothed = each[0].round_trips.smoothed
+    return math.inf if smoothed is None else smoothed
 
 
 def _is_unknown(condition: _Condition, now: float) -> bool:
@@ -161,6 +167,6 @@ class Forwarders:
     all: tuple[Forwarder, ...]
     health: Health
 
-    def in_order(self, now: float) -> list[Forwarder]:
-        """Return whom to ask, best first."""
-        return self.health.in_order(self.all, now)
+    def in_order(self, now: float, first: Forwarder | None = None) -> list[Forwarder]:
+        """Return whom to ask, best first; before all `first`, which was asked already."""
+        return self.health.in_order(self.all, now, first)

@@ -14,6 +14,7 @@ from nat64.dns64.reply import Reply
 if TYPE_CHECKING:
     from dnslib import DNSLabel
 
+    from nat64.config.dns64_config import Forwarder
     from nat64.dns64.views import Surroundings
 
 MOST_FURTHER_QUESTIONS: Final = 8
@@ -31,6 +32,8 @@ class Lookup:
     flags: Flags
     around: Surroundings
     deadline: float
+    first: Forwarder | None = None
+    """Whom the question itself was put to already."""
     reply: Reply | None = None
     """The reply to the question with the whole chain, or the failure of the last part, or ``None``."""
     done: bool = False
@@ -42,7 +45,7 @@ class Lookup:
 
     def start(self, now: float) -> None:
         """Ask for the question's own name."""
-        self._ask_for(self.question, now)
+        self._ask_for(self.question, now, self.first)
         self._go_on(now)
 
     def asks_to_send(self) -> list[Ask]:
@@ -70,7 +73,7 @@ class Lookup:
         self._exchange.handle_timer(now)
         self._go_on(now)
 
-    def _ask_for(self, question: Question, now: float) -> None:
+    def _ask_for(self, question: Question, now: float, first: Forwarder | None = None) -> None:
         self._exchange = Exchange(
             question=question,
             flags=self.flags,
@@ -78,6 +81,7 @@ class Lookup:
             deadline=self.deadline,
             random_id=self.around.random_id,
             randomize_case=self.around.randomize_case,
+            first=first,
         )
         self._exchange.start(now)
 

@@ -149,7 +149,7 @@ class PlainFirst:
             return self._whole
         query = self.query
         question = Question(name_of(query.name), query.qtype, query.qclass)
-        whole = self._whole = Resolution(query, question, self.around)
+        whole = self._whole = Resolution(query, question, self.around, self._forwarder)
         whole.start(self._started)
         for ask in whole.asks_to_send():
             ours = self._same(ask)

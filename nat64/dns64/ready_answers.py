@@ -11,6 +11,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
+from nat64.dns64.cache import TTL_COST
+
 _TTL: Final = struct.Struct("!I")
 _OVERHEAD: Final = 470
 """Bytes of one entry that are always there."""
@@ -62,7 +64,7 @@ class ReadyAnswers:
 
     def put(self, query: bytes, answer: ReadyAnswer, *, displaces: bool = True) -> None:
         """Have an answer ready for a query's bytes behind the ID; if it `displaces` no others, only if there is room."""
-        cost = _OVERHEAD + len(query) + answer.size
+        cost = _cost(query, answer)
         if cost > (self._size if displaces else self._size - self._used):
             return
         self._drop(query)
@@ -79,4 +81,8 @@ class ReadyAnswers:
     def _drop(self, query: bytes) -> None:
         gone = self._table.pop(query, None)
         if gone is not None:
-            self._used -= _OVERHEAD + len(query) + gone.size
+            self._used -= _cost(query, gone)
+
+
+def _cost(query: bytes, answer: ReadyAnswer) -> int:
+    return _OVERHEAD + len(query) + answer.size + TTL_COST * len(answer.ttls)

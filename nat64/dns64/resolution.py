@@ -14,12 +14,14 @@ from nat64.dns64 import answer as answers
 from nat64.dns64 import extended_error, ipv4only, reverse, synthesis
 from nat64.dns64.chain import answers_at_end, chain_end
 from nat64.dns64.exchange import Ask, Flags
+from nat64.dns64.lifetime import FAILURE
 from nat64.dns64.lookup import Lookup
 from nat64.dns64.message import CLASS_IN, Edns, Message, Question, RCode, RRType
 
 if TYPE_CHECKING:
     from dnslib import DNSLabel
 
+    from nat64.config.dns64_config import Forwarder
     from nat64.dns64.answer import Answer, Option
     from nat64.dns64.reply import Reply
     from nat64.dns64.views import Surroundings
@@ -38,6 +40,8 @@ class Resolution:
     question: Question
     """The same question."""
     around: Surroundings
+    first: Forwarder | None = None
+    """Whom it was put to already."""
     answer: Answer | None = None
     """The answer, once there is one. Its outcome is forwarded, synthesized, reverse or failed."""
     _main: Lookup | None = None
@@ -103,7 +107,7 @@ class Resolution:
             checking_disabled=self.query.checking_disabled,
             dnssec_ok=self.query.dnssec_ok,
         )
-        lookup = Lookup(question, flags, self.around, deadline=now + DEADLINE_SECONDS)
+        lookup = Lookup(question, flags, self.around, deadline=now + DEADLINE_SECONDS, first=self.first)
         lookup.start(now)
         return lookup
 
@@ -208,7 +212,8 @@ class Resolution:
     def _finish_message(self, reply: Message | None, outcome: str, errors: tuple[Option, ...] = ()) -> None:
         """Answer with what a reply was made into, and `errors` beside its own."""
         if reply is None:
-            self.answer = answers.empty(self.query, RCode.SERVFAIL, "failed")
+            # That nobody answers is kept like any other failure (RFC 9520 section 2.3).
+            self.answer = replace(answers.empty(self.query, RCode.SERVFAIL, "failed"), lifetime=FAILURE)
             return
         said = tuple(dict.fromkeys((*extended_error.of(reply.edns), *errors)))
         made = replace(

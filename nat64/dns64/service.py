@@ -48,11 +48,15 @@ MOST_FLIGHTS: Final = 4096
 MOST_FLIGHTS_OF_A_CLIENT: Final = MOST_FLIGHTS // 4
 MOST_WAITING: Final = 4 * MOST_FLIGHTS
 """Queries that wait for them at most; one beyond gets SERVFAIL at once."""
+MOST_WAITING_OF_A_CLIENT: Final = MOST_WAITING // 4
 JOSTLED_AFTER: Final = 0.2
 """Seconds after which the oldest question makes room when there are too many, so that slow ones do not stop the rest."""
 
 AT_ONCE: Final = "at_once"
 """The latencies of what was answered without a question to a forwarder, by this name."""
+
+IPV4ONLY: Final = "ipv4only"
+"""The outcome of what is answered here as if by the authority (RFC 8880 section 7.1)."""
 
 _MOST_GRANTED: Final = 32
 """Responses that a client is granted at once by the rate limit: what it does not use others of its network cannot."""
@@ -254,8 +258,8 @@ class Service:
         key = client.around.key + query.key
         kept = self.cache.get(key, now)
         if kept is not None and kept.is_fresh(now):
-            if self._config.cache.prefetch and now >= kept.due:
-                self._prefetch(key, waiter, now)
+            if self._config.cache.prefetch and now >= max(kept.due, kept.recheck):
+                self._prefetch(key, waiter, kept, now)
             return self._respond_kept(waiter, kept, now)
         return self._join(key, waiter, kept, now)
 
@@ -348,7 +352,9 @@ class Service:
         second = int(now)
         until = int(kept.due if self._config.cache.prefetch else kept.until)
         if until > second:
-            ready = ReadyAnswer(bytearray(response), kept.answer.ttls, second, until)
+            # A response may have lost its additional records, and their TTLs with them.
+            ttls = wire.ttls_at(response) if kept.answer.beyond[1] else kept.answer.ttls
+            ready = ReadyAnswer(bytearray(response), ttls, second, until)
             waiter.client.ready.put(waiter.data[ID_SIZE:], ready, displaces=displaces)
 
     def _join(self, key: bytes, waiter: Waiter, stale: Kept | None, now: float) -> bytes | Later:
@@ -360,25 +366,30 @@ class Service:
             if flight.stale is not None and now >= flight.stale_at:
                 return self._respond_stale(waiter, flight.stale, now)
             self.counters["joined"] += 1
-            return self._wait(flight, waiter, now)
+            return self._wait(flight, waiter, stale, now)
         answer = self._local(waiter)
         if answer is not None:
             self.cache.put(key, answer, now)
         else:
             flight = self._set_out(key, waiter, stale, now)
-            answer = flight.resolution.answer if flight is not None else None
+            if flight is not None and flight.done:
+                answer = flight.resolution.answer or answers.empty(waiter.query, RCode.SERVFAIL, "failed")
         if answer is not None:  # nobody has to be asked for it
             self.counters[answer.outcome] += 1
             return self._response(waiter, answer, now)
-        return self._wait(flight, waiter, now)
+        return self._wait(flight, waiter, stale, now)
 
-    def _wait(self, flight: Flight | None, waiter: Waiter, now: float) -> bytes | Later:
+    def _wait(self, flight: Flight | None, waiter: Waiter, stale: Kept | None, now: float) -> bytes | Later:
         """Wait for a flight, if there is one and there is room."""
-        if flight is not None and self.waiting < MOST_WAITING:
+        client = waiter.client
+        if flight is not None and self.waiting < MOST_WAITING and client.waiting < MOST_WAITING_OF_A_CLIENT:
             self.waiting += 1
+            client.waiting += 1
             flight.waiters.append(waiter)
             return LATER
         self.counters["overload"] += 1
+        if stale is not None:
+            return self._respond_stale(waiter, stale, now)
         return self._response(waiter, answers.empty(waiter.query, RCode.SERVFAIL, "overload"), now)
 
     def _local(self, waiter: Waiter) -> Answer | None:
@@ -391,13 +402,18 @@ class Service:
             return None
         reply = Message(0, question, is_response=True, recursion_available=True)
         ipv4only.answer(question, around.prefixes, reply)
-        return answers.of_message(reply, "ipv4only")
+        return answers.of_message(reply, IPV4ONLY)
 
-    def _prefetch(self, key: bytes, waiter: Waiter, now: float) -> None:
-        """Ask anew for what is about to expire."""
-        if key in self._flights or self._local(waiter) is not None:
+    def _prefetch(self, key: bytes, waiter: Waiter, kept: Kept, now: float) -> None:
+        """Ask anew for what is about to expire; it stands in should it expire before that fails."""
+        if key in self._flights:
             return
-        if self._set_out(key, waiter, None, now) is not None:
+        answer = self._local(waiter)
+        if answer is not None:
+            self.cache.put(key, answer, now)
+            return
+        stale = kept if kept.gone > kept.until else None
+        if self._set_out(key, waiter, stale, now) is not None:
             self.counters["prefetched"] += 1
 
     def _set_out(self, key: bytes, waiter: Waiter, stale: Kept | None, now: float) -> Flight | None:
@@ -435,35 +451,42 @@ class Service:
             current = False  # the config has changed since
         flight.client.flights -= 1
         answer = flight.resolution.answer
-        waiters, flight.waiters = flight.waiters, []
-        self.waiting -= len(waiters)
+        waiters = self._take_waiters(flight)
         failed = answer is None or answer.rcode not in (RCode.NOERROR, RCode.NXDOMAIN)
         stale = flight.stale
+        kept = stale or self.cache.get(flight.key, now) if failed else None
+        if kept is not None:
+            kept.recheck = now + FAILURE_RECHECK
         if failed and stale is not None:
-            stale.recheck = now + FAILURE_RECHECK
             for waiter in waiters:
                 waiter.deliver(self._respond_stale(waiter, stale, now))
             return
-        kept = None
-        if answer is not None and current and not (failed and self.cache.get(flight.key, now) is not None):
-            kept = self.cache.put(flight.key, answer, now)
+        landed = None
+        if answer is not None and current and kept is None:  # a failure takes no better one's place
+            landed = self.cache.put(flight.key, answer, now)
         for waiter in waiters:
             said = answer if answer is not None else answers.empty(waiter.query, RCode.SERVFAIL, "failed")
             self.statistics.answered(said.outcome, now - waiter.since)
             response = self._response(waiter, said, now)
-            if kept is not None:
+            if landed is not None:
                 # Names that nobody asks for again, as a flood of them has, must not displace what is asked for.
-                self._have_ready(waiter, response, kept, now, displaces=False)
+                self._have_ready(waiter, response, landed, now, displaces=False)
             waiter.deliver(response)
+
+    def _take_waiters(self, flight: Flight) -> list[Waiter]:
+        """Return those who wait for a flight, and have them wait no more."""
+        waiters, flight.waiters = flight.waiters, []
+        self.waiting -= len(waiters)
+        for waiter in waiters:
+            waiter.client.waiting -= 1
+        return waiters
 
     def _stale_due(self, flight: Flight, now: float) -> None:
         """Give those who have waited for long a stale answer; the question stays under way."""
         stale = flight.stale
         if stale is None:
             return
-        waiters, flight.waiters = flight.waiters, []
-        self.waiting -= len(waiters)
-        for waiter in waiters:
+        for waiter in self._take_waiters(flight):
             waiter.deliver(self._respond_stale(waiter, stale, now))
 
     def _respond_stale(self, waiter: Waiter, stale: Kept, now: float) -> bytes:
@@ -478,7 +501,10 @@ class Service:
         if stale:
             error = STALE_NXDOMAIN if answer.rcode == RCode.NXDOMAIN else STALE_ANSWER
         age = kept.age(now) if kept is not None else 0
-        response = bytes(answers.response(answer, waiter.query, waiter.terms.carrier, age, error))
+        written = answers.response(answer, waiter.query, waiter.terms.carrier, age, error)
+        if kept is not None and answer.outcome != IPV4ONLY:
+            written[2] &= ~wire.AA >> 8 & 0xFF  # what is kept is no authority's word (RFC 1035 section 4.1.1)
+        response = bytes(written)
         if self._config.query_log is not None and self._log_query is not None:
             seconds = now - waiter.since
             self._log_query(

@@ -113,8 +113,13 @@ class UdpListener:
         def deliver(response: bytes) -> None:
             self._send_late(response, source, peer)
 
-        client = self._service.client(datagrams.senders[slot].tobytes())
-        response = self._service.received(data, client, transport=Transport.UDP, now=now, deliver=deliver)
+        try:
+            client = self._service.client(datagrams.senders[slot].tobytes())
+            response = self._service.received(data, client, transport=Transport.UDP, now=now, deliver=deliver)
+        except Exception:
+            # One that fails must not take those along that came in the same batch.
+            log.exception("a query failed by a fault of ours")
+            return False
         if response is None or isinstance(response, Later):
             return False
         datagrams.respond(slot, response)

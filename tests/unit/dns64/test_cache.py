@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+from sys import getsizeof
 from typing import Final
 
 import dns.name
@@ -9,6 +11,7 @@ import pytest
 
 from nat64.dns64.answer import Answer
 from nat64.dns64.cache import Cache
+from nat64.dns64.ready_answers import ReadyAnswer, ReadyAnswers
 
 QUESTION_END: Final = b"\0\x1c\0\1\0"
 ROOM: Final = 1 << 20
@@ -114,3 +117,41 @@ def test_less_room_takes_effect_at_once() -> None:
     cache.resize(5_000, 0)
     assert 0 < cache.used <= 5_000
     assert cache.get(key("99."), 0.0) is not None
+
+
+def test_rfc8767_6_what_was_to_be_served_stale_is_not_once_that_is_turned_off() -> None:
+    cache = Cache(ROOM, stale=100)
+    cache.put(key("a."), answer(60), 0.0)
+    cache.resize(ROOM, 0)
+    assert cache.get(key("a."), 59.0) is not None
+    assert cache.get(key("a."), 61.0) is None
+
+
+@pytest.mark.parametrize("since", [100.0, 100.3, 100.95])
+@pytest.mark.parametrize("passed", [0.0, 0.06, 0.9, 2.04, 59.9])
+def test_rfc1035_3_2_1_no_ttl_is_more_than_is_left_by_a_second(since: float, passed: float) -> None:
+    cache = Cache(ROOM)
+    kept = cache.put(key("a."), answer(60), since)
+    assert kept is not None
+    now = since + passed
+    assert 0 <= 60 - kept.age(now) < kept.until - now + 1
+    ready = ReadyAnswer(bytearray(8), (4,), int(now), int(kept.until))
+    struct.pack_into("!I", ready.data, 4, 60 - kept.age(now))
+    for second in range(int(now), ready.until):
+        if ready.second < second:
+            ready.turn_to(second)
+        (ttl,) = struct.unpack_from("!I", ready.data, 4)
+        right = 60 - kept.age(float(second))
+        assert right - 3 <= ttl <= right
+
+
+def test_an_answer_of_many_records_is_not_taken_for_less_than_it_is() -> None:
+    records = 3000
+    cache = Cache(ROOM)
+    ttls = tuple(range(1000, 1000 + 16 * records, 16))
+    takes = records * 16 + getsizeof(ttls) + sum(map(getsizeof, ttls))
+    cache.put(key("a."), Answer(bytes(records * 16), ttls, 0, "forwarded", 60), 0.0)
+    assert cache.used >= takes
+    ready = ReadyAnswers(takes)
+    ready.put(b"a", ReadyAnswer(bytearray(records * 16), ttls, 0, 60))
+    assert len(ready) == 0

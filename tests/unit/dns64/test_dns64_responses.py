@@ -12,7 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nat64.dns64.service import JOSTLED_AFTER, MOST_FLIGHTS, MOST_FLIGHTS_OF_A_CLIENT, Later
+from nat64.dns64.service import (
+    JOSTLED_AFTER,
+    MOST_FLIGHTS,
+    MOST_FLIGHTS_OF_A_CLIENT,
+    MOST_WAITING_OF_A_CLIENT,
+    Later,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -208,3 +214,28 @@ def test_rfc6147_5_1_other_classes_are_only_handed_on(
     dns64 = lab({(name, "AAAA"): reply(rcode="REFUSED")})
     assert dns64.ask(name, rdclass=rdclass).rcode() == dns.rcode.REFUSED
     assert [rdtype for _, _, rdtype in dns64.asked] == ["AAAA"]
+
+
+def test_one_client_cannot_take_all_places_to_wait(lab: Make, reply: Make) -> None:
+    dns64 = lab({(NAME, "A"): reply()})
+    slow = numbered(0)
+    responses: list[bytes] = []
+    for _ in range(MOST_WAITING_OF_A_CLIENT):
+        assert isinstance(dns64.put(slow, responses.append), Later)
+    (flight,) = dns64.service.flights_to_begin()
+    assert rcode_of(dns64.put(slow, responses.append)) == dns.rcode.SERVFAIL
+    assert isinstance(dns64.put(slow, responses.append, client(1)), Later)
+    flight.give_up(dns64.now)
+    assert len(responses) == MOST_WAITING_OF_A_CLIENT + 1
+    assert dns64.service.waiting == 0
+    assert isinstance(dns64.put(slow, responses.append), Later)
+
+
+def test_a_question_that_fails_as_it_begins_gets_servfail(monkeypatch: pytest.MonkeyPatch, lab: Make) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("nat64.dns64.plain_first.PlainFirst.start", fail)
+    dns64 = lab()
+    assert rcode_of(dns64.send(numbered(0))) == dns.rcode.SERVFAIL
+    assert (dns64.service.waiting, dns64.service.outstanding) == (0, 0)

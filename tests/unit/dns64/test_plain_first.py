@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nat64.config.totd import parse
+from nat64.dns64.forwarders import QUESTIONS_BETWEEN_TRIALS
 from nat64.dns64.service import Service
 from nat64.dns64.transport import Transport
 from nat64.dns64.views import Surroundings
@@ -164,3 +165,40 @@ def test_the_short_way_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [str(rdata) for rdata in made.answer[0]] == ["2001:db8:64::c000:221"]
     assert made.answer[0].ttl == 60
     assert [option.code for option in made.options if isinstance(option, dns.edns.EDEOption)] == [29]
+
+
+def test_the_whole_way_goes_on_with_the_forwarder_that_was_asked_whoever_is_the_best_by_now() -> None:
+    ids = count(1)
+    service = Service(random_id=lambda: next(ids))
+    forwarders = "\n".join(f"forwarder 192.0.2.{number}" for number in (1, 2, 3))
+    config = parse(f"{forwarders}\nprefix 2001:db8:64::/96\ncache-size 0\nforwarder-order fastest", "f")
+    service.configure(config)
+    now = 100.0
+    asked = set()
+    for number in range(QUESTIONS_BETWEEN_TRIALS + 5):
+        query = dns.message.make_query(f"{number}.example.", "AAAA")
+        responses: list[bytes] = []
+        service.message_received(
+            query.to_wire(), "::1", transport=Transport.TCP, now=now, deliver=responses.append
+        )
+        (flight,) = service.flights_to_begin()
+        asks = flight.asks_to_send()
+        assert len(asks) == 2
+        for ask in asks:
+            reply = dns.message.make_response(dns.message.from_wire(ask.data))
+            (question,) = reply.question
+            reply.answer.append(dns.rrset.from_text(question.name, 60, "IN", "CNAME", "b.example."))
+            if question.rdtype.name == "A":
+                reply.answer.append(dns.rrset.from_text("b.example.", 60, "IN", "A", "192.0.2.1"))
+            else:
+                name, ttl, rdclass, kind, rdata = SOA.split(None, 4)
+                reply.authority.append(dns.rrset.from_text(name, int(ttl), rdclass, kind, rdata))
+            now += 0.001
+            assert flight.reply_received(ask, reply.to_wire(), now)
+            asked.add(ask.forwarder)
+        assert [rrset.rdtype.name for rrset in dns.message.from_wire(responses[0]).answer] == [
+            "CNAME",
+            "AAAA",
+        ]
+    assert len(asked) == 3
+    assert all(service.health.round_trip(forwarder) is not None for forwarder in asked)

@@ -105,3 +105,24 @@ def test_a_flood_of_names_that_are_asked_once_displaces_nothing(lab: Make, reply
     query = dns.message.make_query(NAME, "TXT", use_edns=0).to_wire()[2:]
     assert dns64.service.client(CLIENT).find_ready(query) is not None
     assert len(dns64.service.client(CLIENT).ready) < len(names)
+
+
+@pytest.mark.parametrize("options", [{"use_edns": -1}, {"use_edns": 0, "payload": 512}])
+def test_rfc2181_9_ttls_of_additional_records_that_found_no_room_are_not_written(
+    lab: Make, reply: Make, options: dict[str, Any]
+) -> None:
+    records = tuple(f"{NAME} 100 IN MX {number} mail{number}.example." for number in range(12))
+    extra = tuple(f"mail{number}.example. 100 IN AAAA 2001:db8::1" for number in range(12))
+    dns64 = lab({(NAME, "MX"): reply(answer=records, additional=extra)}, caching=True)
+    for _ in range(2):
+        response = dns64.ask(NAME, "MX", **options)
+        assert (len(response.answer[0]), response.additional) == (12, [])
+    query = dns.message.make_query(NAME, "MX", **options)
+    answer = dns64.service.client(CLIENT).find_ready(query.to_wire()[2:])
+    assert answer is not None
+    for seconds in range(1, 80):
+        if answer.second < int(dns64.now) + seconds:
+            answer.turn_to(int(dns64.now) + seconds)
+        turned = dns.message.from_wire(b"\0\7" + ctypes.string_at(answer.address, answer.size))
+        assert 97 - seconds <= turned.answer[0].ttl <= 100 - seconds
+        assert turned.opt == response.opt

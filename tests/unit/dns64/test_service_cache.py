@@ -10,6 +10,7 @@ import dns.message
 import dns.rcode
 import pytest
 
+from nat64.dns64.lifetime import LONGEST
 from nat64.dns64.service import Later
 
 if TYPE_CHECKING:
@@ -216,3 +217,92 @@ def test_a_host_that_is_no_longer_allowed_gets_no_ready_answer(kept: Any) -> Non
     client = kept.service.client(bytes.fromhex("20010db800000000000000000000000c"))
     assert client.find_ready(query) is None
     assert kept.ask(NAME).rcode() == dns.rcode.REFUSED
+
+
+def test_a_stale_answer_stands_in_where_there_is_no_room_to_ask(
+    kept: Any,  # noqa: ANN401 - as above
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept.ask(NAME, "TXT")
+    kept.now += 150
+    monkeypatch.setattr("nat64.dns64.service.Service._make_room", lambda *_: False)
+    response = kept.ask(NAME, "TXT", use_edns=0)
+    assert (response.rcode(), response.answer[0].ttl, ede(response)) == (dns.rcode.NOERROR, 30, [3])
+
+
+def test_rfc9520_2_3_that_nobody_answers_is_kept_for_a_second(lab: Make) -> None:
+    dns64 = lab({(NAME, "TXT"): None}, caching=True)
+    dns64.ask(NAME, "TXT")
+    asked = len(dns64.asked)
+    for seconds in (0, 0.9):
+        dns64.now += seconds
+        assert dns64.ask(NAME, "TXT").rcode() == dns.rcode.SERVFAIL
+    assert len(dns64.asked) == asked
+    dns64.now += 0.1
+    dns64.ask(NAME, "TXT")
+    assert len(dns64.asked) > asked
+
+
+@pytest.mark.parametrize("stale", ["", "serve-stale no"])
+@pytest.mark.parametrize("failure", [None, "SERVFAIL"])
+def test_rfc9520_3_2_what_cannot_be_asked_anew_before_it_expires_is_not_asked_at_each_query(
+    lab: Make, reply: Make, stale: str, failure: str | None
+) -> None:
+    config = f"forwarder 192.0.2.53\nallow-query 2001:db8::/32\n{stale}"
+    dns64 = lab(zone(reply, 1000), config, caching=True)
+    dns64.ask(NAME, "TXT")
+    dns64.now += 910
+    dns64.zone[NAME, "TXT"] = failure and reply(rcode=failure)
+    dns64.ask(NAME, "TXT")
+    asked = len(dns64.asked)
+    for _ in range(20):
+        assert dns64.ask(NAME, "TXT").rcode() == dns.rcode.NOERROR
+        dns64.now += 1
+    assert len(dns64.asked) == asked
+    dns64.now += 11
+    dns64.ask(NAME, "TXT")
+    assert len(dns64.asked) > asked
+
+
+def test_who_joins_what_is_asked_anew_gets_the_stale_answer_if_that_fails(kept: Any) -> None:  # noqa: ANN401 - as above
+    kept.ask(NAME, "TXT")
+    kept.now += 99.5
+    query = dns.message.make_query(NAME, "TXT", use_edns=0).to_wire()
+    responses: list[bytes] = []
+    assert isinstance(kept.put(query, responses.append), bytes)
+    kept.now += 1
+    assert isinstance(kept.put(query, responses.append), Later)
+    kept.dead.add("192.0.2.53")
+    kept.run()
+    (response,) = map(dns.message.from_wire, responses)
+    assert (response.rcode(), response.answer[0].ttl, ede(response)) == (dns.rcode.NOERROR, 30, [3])
+
+
+def test_rfc1035_4_1_1_what_is_kept_is_no_authoritys_word(lab: Make, reply: Make) -> None:
+    told = reply(answer=(f"{NAME} 100 IN TXT text",), flags="QR AA RD RA")
+    dns64 = lab({(NAME, "TXT"): told}, caching=True)
+    assert [bool(dns64.ask(NAME, "TXT").flags & dns.flags.AA) for _ in range(3)] == [True, False, False]
+    dns64.now += 150
+    dns64.dead.add("192.0.2.53")
+    assert not dns64.ask(NAME, "TXT").flags & dns.flags.AA
+    assert [bool(dns64.ask("ipv4only.arpa.").flags & dns.flags.AA) for _ in range(3)] == [True, True, True]
+
+
+def test_a_synthesized_answer_is_kept_for_a_day_at_most_like_any_other(lab: Make, reply: Make) -> None:
+    soa = SOA.replace("300", "604800")
+    dns64 = lab(zone(reply, 604800) | {(NAME, "AAAA"): reply(authority=(soa,))}, caching=True)
+    assert dns64.ask(NAME).answer[0].ttl == 604800
+    dns64.now += LONGEST
+    before = len(dns64.asked)
+    assert dns64.ask(NAME).answer[0].ttl == 604800
+    assert len(dns64.asked) > before
+
+
+def test_what_is_answered_here_is_made_anew_once_in_its_last_tenth(kept: Any) -> None:  # noqa: ANN401 - as above
+    kept.ask("ipv4only.arpa.")
+    kept.now += 0.95 * 86400
+    assert kept.ask("ipv4only.arpa.").answer[0].ttl == 4320
+    assert kept.ask("ipv4only.arpa.").answer[0].ttl == 86400
+    client = kept.service.client(bytes.fromhex("20010db800000000000000000000000c"))
+    query = dns.message.make_query("ipv4only.arpa.", "AAAA").to_wire()[2:]
+    assert client.find_ready(query).until > kept.now

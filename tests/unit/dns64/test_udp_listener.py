@@ -186,3 +186,36 @@ def test_a_batch_is_bounded() -> None:
                 client.sendto(b"?", server.getsockname())
         datagrams = Datagrams(server, asked_for=False)
         assert (datagrams.receive(), datagrams.receive()) == (SLOTS, 5)
+
+
+def test_a_query_that_fails_by_a_fault_of_ours_takes_no_other_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    received = Service.received
+
+    def fail(service: Service, data: bytes, *arguments: object, **options: object) -> object:
+        if data[:2] == b"\0\7":
+            raise RuntimeError
+        return received(service, data, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Service, "received", fail)
+
+    async def run() -> None:
+        service = Service(random_id=lambda: 1)
+        service.configure(parse(CONFIG, "f"))
+        pair = open_bound(Binding(IPv6Address("::1"), 0))
+        assert pair.udp is not None
+        pair.udp.setblocking(False)
+        begun: list[None] = []
+        listener = UdpListener(pair.udp, service, lambda: begun.append(None), asked_for=False)
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as client:
+            client.settimeout(5)
+            client.connect(pair.udp.getsockname()[:2])
+            queries = [dns.message.make_query(LOCAL, "AAAA", id=number) for number in (6, 7, 8)]
+            for query in queries:
+                client.send(query.to_wire())
+            listener._readable()
+            assert [client.recv(4096)[:2] for _ in range(2)] == [b"\0\6", b"\0\x08"]
+        assert begun
+        listener.close()
+        pair.tcp.close()
+
+    asyncio.run(run())

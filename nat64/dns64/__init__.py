@@ -1,6 +1,11 @@
-"""DNS64 (RFC 6147): what decides is sans-IO, and thin asyncio adapters carry it to the network.
+"""DNS64 (RFC 6147): what decides is sans-IO, and thin adapters carry it to the network.
 
-`service` judges a client's message, `resolution` leads one query to its answer with `exchange` (one question
-to the forwarders), `synthesis`, `reverse` and `ipv4only`; `response` writes it down. `server` and the modules
-it uses (`sockets`, `udp_listener`, `tcp_listeners`, `upstream`, `interfaces`) do the I/O.
+A client's query goes through `service`, which judges it (`wire`, or `message` for what is not plain; `terms`, `rate_limit`,
+`views`), answers it from the `cache`, or waits for a `flight`. A flight leads one question to its `answer`: by `plain_first`
+where replies are plain, else by `resolution`, `lookup` and `exchange`, with `synthesis`, `reverse` and `ipv4only`.
+`ready_answers` stand before all that, for the very same bytes again.
+
+`udp_listener`, `tcp_listeners` and `tls_listeners` do the clients' I/O, `upstream` the forwarders' (`source_ports`,
+`streams`, `https`). A `worker` has all of it in a process of its own; `server` has the workers, their sockets
+(`listening`) and what changes of the interfaces (`address_changes`).
 """

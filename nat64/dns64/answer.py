@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from nat64.dns64 import extended_error, wire
@@ -25,7 +26,7 @@ from nat64.dns64.padding import OPTION_CODE as PADDING
 from nat64.dns64.padding import padding_length
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from nat64.dns64.reply import Reply
     from nat64.dns64.wire import ClientQuery, PlainReply
@@ -110,7 +111,7 @@ def with_aaaa(
 ) -> Answer:
     """Return an answer of AAAA records for the name in wire form; `ttl` in seconds."""
     data = wire.write_aaaa(name, addresses, ttl, wire.QR | wire.RA)
-    ttls = wire.ttls_at(data)
+    ttls = wire.ttls_of_addresses(HEADER_SIZE + len(name) + 4, len(addresses), 16)
     return Answer(data, ttls, RCode.NOERROR, outcome, min(ttl, LONGEST), errors)
 
 
@@ -146,29 +147,32 @@ def response(
     flags = _flags(answer, query, rcode)
     _HEAD.pack_into(data, 0, query.id, flags)
     data[HEADER_SIZE : HEADER_SIZE + len(query.name)] = query.name
-    errors = answer.errors
-    if stale is not None:
-        errors = (*errors, stale)
-        for at in answer.ttls:
-            _TTL.pack_into(data, at, STALE_TTL)
-    elif age:
-        for at in answer.ttls:
-            _TTL.pack_into(data, at, max(0, _TTL.unpack_from(data, at)[0] - age))
+    errors = answer.errors if stale is None else (*answer.errors, stale)
+    if age or stale is not None:
+        _write_ttls(data, answer.ttls, None if stale is not None else age)
     offered = MIN_UDP_SIZE if query.udp_size is None else query.udp_size
     limit = MAX_SIZE if carrier.stream else max(MIN_UDP_SIZE, min(offered, UNFRAGMENTED_SIZE))
-
-    def write_opt(errors: Sequence[Option]) -> bytes:
-        return b"" if query.udp_size is None else _opt(query, rcode, (*errors, *carrier.options))
-
-    opt = write_opt(errors)
+    opt = b""
+    if query.udp_size is not None:
+        opt = _opt(rcode >> 4, query.dnssec_ok, (*errors, *carrier.options))
+    if len(data) + len(opt) > limit and answer.beyond[1]:
+        del data[answer.beyond[0] :]
+        _COUNT.pack_into(data, _ADDITIONALS_AT, 0)
     if len(data) + len(opt) > limit:
-        opt = _make_fit(data, opt, limit, answer, write_opt)
+        opt = _make_fit(data, opt, limit, errors, carrier.options)
     if opt and carrier.pad_to:
         opt = _padded(opt, len(data), carrier.pad_to)
     if opt:
         _COUNT.pack_into(data, _ADDITIONALS_AT, _COUNT.unpack_from(data, _ADDITIONALS_AT)[0] + 1)
         data += opt
     return data
+
+
+def _write_ttls(data: bytearray, ttls: tuple[int, ...], age: int | None) -> None:
+    """Write the TTLs of an answer of that age, or of a stale one."""
+    for at in ttls:
+        left = STALE_TTL if age is None else max(0, _TTL.unpack_from(data, at)[0] - age)
+        _TTL.pack_into(data, at, left)
 
 
 def _padded(opt: bytes, before: int, block: int) -> bytes:
@@ -195,26 +199,25 @@ def _flags(answer: Answer, query: ClientQuery, rcode: int) -> int:
 
 
 def _make_fit(
-    data: bytearray, opt: bytes, limit: int, answer: Answer, rewrite: Callable[[Sequence[Option]], bytes]
+    data: bytearray, opt: bytes, limit: int, errors: Sequence[Option], options: tuple[Option, ...]
 ) -> bytes:
-    """Shorten a response until it fits; return its OPT record, which `rewrite` makes with other errors."""
-    at, count = answer.beyond
-    if count:
-        del data[at:]
-        _COUNT.pack_into(data, _ADDITIONALS_AT, 0)
-    if len(data) + len(opt) > limit and opt:
-        codes = tuple(dict.fromkeys((code, text[:2]) for code, text in answer.errors))
-        opt = rewrite(codes)
+    """Shorten a response that has no additional records until it fits; return its OPT record."""
+    extended, dnssec_ok = (opt[5], bool(opt[7] & wire.DO >> 8)) if opt else (0, False)
+    if opt:
+        codes = tuple(dict.fromkeys((code, text[:2]) for code, text in errors))
+        opt = _opt(extended, dnssec_ok, (*codes, *options))
     if len(data) + len(opt) > limit:
         del data[wire.end_of_question(data) :]
         flags = _HEAD.unpack_from(data)[1]
         struct.pack_into("!HHHHH", data, 2, flags | wire.TC, 1, 0, 0, 0)
-        if len(data) + len(opt) > limit:
-            opt = rewrite(())
+        if len(data) + len(opt) > limit and opt:
+            opt = _opt(extended, dnssec_ok, options)
     return opt
 
 
-def _opt(query: ClientQuery, rcode: int, options: Sequence[Option]) -> bytes:
-    extended = rcode >> 4 << 24 | (wire.DO if query.dnssec_ok else 0)
+@lru_cache(256)
+def _opt(extended: int, dnssec_ok: bool, options: tuple[Option, ...]) -> bytes:
+    """Write an OPT record; `extended` are the upper 8 bits of the response code."""
     data = b"".join([_HEAD.pack(code, len(text)) + text for code, text in options]) if options else b""
-    return _OPT.pack(0, RRType.OPT, UNFRAGMENTED_SIZE, extended, len(data)) + data
+    flags = extended << 24 | (wire.DO if dnssec_ok else 0)
+    return _OPT.pack(0, RRType.OPT, UNFRAGMENTED_SIZE, flags, len(data)) + data

@@ -27,6 +27,8 @@ STALE_SECONDS: Final = 1.8
 class Waiter:
     """A client's query, when it came, and how to respond to it."""
 
+    data: bytes
+    """The query as it came."""
     query: ClientQuery
     client: Client
     transport: Transport

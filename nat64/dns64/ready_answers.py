@@ -16,6 +16,8 @@ from nat64.dns64.cache import TTL_COST
 _TTL: Final = struct.Struct("!I")
 _OVERHEAD: Final = 470
 """Bytes of one entry that are always there."""
+_AHEAD: Final = 3
+"""Seconds: with a million names each is asked for anew in another second, and its TTLs would be written each time."""
 ID_SIZE: Final = 2
 
 
@@ -27,7 +29,7 @@ class ReadyAnswer:
     ttls: tuple[int, ...]
     """Where its TTLs stand."""
     second: int
-    """The second for which they are right."""
+    """The second for which they are right; in one before they are a little short, and never too long."""
     until: int
     address: int = 0
     """Where in memory it stands behind the ID."""
@@ -39,15 +41,16 @@ class ReadyAnswer:
         self.size = len(self.data) - ID_SIZE
 
     def turn_to(self, second: int) -> None:
-        """Make its TTLs right for another second."""
-        passed = second - self.second
-        self.second = second
+        """Make its TTLs right for a later second, and for some more if it is good for so long."""
+        ahead = second + _AHEAD if second + _AHEAD < self.until else second
+        passed = ahead - self.second
+        self.second = ahead
         for at in self.ttls:
             _TTL.pack_into(self.data, at, max(0, _TTL.unpack_from(self.data, at)[0] - passed))
 
 
 class ReadyAnswers:
-    """A table of them that holds at most `size` bytes; the oldest go first."""
+    """A table of them that holds at most `size` bytes; the oldest go first where others must have their place."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -59,10 +62,10 @@ class ReadyAnswers:
     def __len__(self) -> int:
         return len(self._table)
 
-    def put(self, query: bytes, answer: ReadyAnswer) -> None:
-        """Have an answer ready for a query's bytes behind the ID."""
+    def put(self, query: bytes, answer: ReadyAnswer, *, displaces: bool = True) -> None:
+        """Have an answer ready for a query's bytes behind the ID; if it `displaces` no others, only if there is room."""
         cost = _cost(query, answer)
-        if cost > self._size:
+        if cost > (self._size if displaces else self._size - self._used):
             return
         self._drop(query)
         self._used += cost

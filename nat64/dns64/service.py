@@ -68,6 +68,12 @@ def _none_ready(_query: bytes) -> None:
     return None
 
 
+def _disown(response: bytearray, answer: Answer) -> None:
+    """Clear AA: what is kept is no authority's word (RFC 1035 section 4.1.1), but for what is answered here."""
+    if answer.outcome != IPV4ONLY:
+        response[2] &= ~wire.AA >> 8 & 0xFF
+
+
 class Later:
     """What `Service.message_received` returns when the response is delivered later."""
 
@@ -247,7 +253,7 @@ class Service:
         if query.options:
             idle = 0 if self.leaving else self._config.limits.idle
             terms = terms_of(query, transport, idle, self._known_cookies(client))
-        waiter = Waiter(query, client, transport, terms or PLAIN[transport], now, deliver)
+        waiter = Waiter(data, query, client, transport, terms or PLAIN[transport], now, deliver)
         verdict = self._rated(client, waiter.terms, now)
         if verdict is not Verdict.SEND:
             return self._over_rate(waiter, verdict)
@@ -260,7 +266,7 @@ class Service:
         if kept is not None and kept.is_fresh(now):
             if self._config.cache.prefetch and now >= max(kept.due, kept.recheck):
                 self._prefetch(key, waiter, kept, now)
-            return self._respond_kept(data, waiter, kept, now)
+            return self._respond_kept(waiter, kept, now)
         return self._join(key, waiter, kept, now)
 
     def _known_cookies(self, client: Client) -> tuple[Cookies, bytes, int] | None:
@@ -336,19 +342,28 @@ class Service:
             return answers.empty(query, RCode.FORMERR, "malformed")
         return None
 
-    def _respond_kept(self, data: bytes, waiter: Waiter, kept: Kept, now: float) -> bytes:
+    def _respond_kept(self, waiter: Waiter, kept: Kept, now: float) -> bytes:
         """Return the response that a fresh answer makes, and have it ready for the same bytes."""
         self.counters["cached"] += 1
         response = self._response(waiter, kept.answer, now, kept)
-        if waiter.transport is Transport.UDP and not waiter.query.options and not wire.is_truncated(response):
-            second = int(now)
-            until = int(kept.due if self._config.cache.prefetch else kept.until)
-            if until > second:
-                # A response may have lost its additional records, and their TTLs with them.
-                ttls = wire.ttls_at(response) if kept.answer.beyond[1] else kept.answer.ttls
-                ready = ReadyAnswer(bytearray(response), ttls, second, until)
-                waiter.client.ready.put(data[ID_SIZE:], ready)
+        self._have_ready(waiter, response, kept, now, displaces=True)
         return response
+
+    def _have_ready(
+        self, waiter: Waiter, response: bytes, kept: Kept, now: float, *, displaces: bool
+    ) -> None:
+        """Have a response ready for the same bytes, if these say all that it depends on."""
+        if waiter.transport is not Transport.UDP or waiter.query.options or wire.is_truncated(response):
+            return
+        second = int(now)
+        until = int(kept.due if self._config.cache.prefetch else kept.until)
+        if until > second:
+            # A response may have lost its additional records, and their TTLs with them.
+            ttls = wire.ttls_at(response) if kept.answer.beyond[1] else kept.answer.ttls
+            written = bytearray(response)
+            _disown(written, kept.answer)
+            ready = ReadyAnswer(written, ttls, second, until)
+            waiter.client.ready.put(waiter.data[ID_SIZE:], ready, displaces=displaces)
 
     def _join(self, key: bytes, waiter: Waiter, stale: Kept | None, now: float) -> bytes | Later:
         """Wait for the answer to a question that is under way, or set out for it."""
@@ -447,19 +462,24 @@ class Service:
         waiters = self._take_waiters(flight)
         failed = answer is None or answer.rcode not in (RCode.NOERROR, RCode.NXDOMAIN)
         stale = flight.stale
-        kept = stale or self.cache.get(flight.key, now) if failed else None
-        if kept is not None:
-            kept.recheck = now + FAILURE_RECHECK
+        better = stale or self.cache.get(flight.key, now) if failed else None
+        if better is not None:
+            better.recheck = now + FAILURE_RECHECK
         if failed and stale is not None:
             for waiter in waiters:
                 waiter.deliver(self._respond_stale(waiter, stale, now))
             return
-        if answer is not None and current and kept is None:  # a failure takes no better one's place
-            self.cache.put(flight.key, answer, now)
+        kept = None
+        if answer is not None and current and better is None:
+            kept = self.cache.put(flight.key, answer, now)
         for waiter in waiters:
             said = answer if answer is not None else answers.empty(waiter.query, RCode.SERVFAIL, "failed")
             self.statistics.answered(said.outcome, now - waiter.since)
-            waiter.deliver(self._response(waiter, said, now))
+            response = self._response(waiter, said, now)
+            if kept is not None:
+                # Names that nobody asks for again, as a flood of them has, must not displace what is asked for.
+                self._have_ready(waiter, response, kept, now, displaces=False)
+            waiter.deliver(response)
 
     def _take_waiters(self, flight: Flight) -> list[Waiter]:
         """Return those who wait for a flight, and have them wait no more."""
@@ -490,8 +510,8 @@ class Service:
             error = STALE_NXDOMAIN if answer.rcode == RCode.NXDOMAIN else STALE_ANSWER
         age = kept.age(now) if kept is not None else 0
         written = answers.response(answer, waiter.query, waiter.terms.carrier, age, error)
-        if kept is not None and answer.outcome != IPV4ONLY:
-            written[2] &= ~wire.AA >> 8 & 0xFF  # what is kept is no authority's word (RFC 1035 section 4.1.1)
+        if kept is not None:
+            _disown(written, answer)
         response = bytes(written)
         if self._config.query_log is not None and self._log_query is not None:
             seconds = now - waiter.since

@@ -90,7 +90,7 @@ class UdpListener:
                 ready = client.find_ready(behind_id[slot][: lengths[slot][0] - 2].tobytes())
                 if ready is not None and second < ready.until and client.left and client.second == second:
                     client.left -= 1
-                    if ready.second != second:
+                    if ready.second < second:
                         ready.turn_to(second)
                     at = VECTORS_EACH * slot + RESPONSE_AT
                     vectors[at] = ready.address

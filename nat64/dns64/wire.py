@@ -22,6 +22,7 @@ _KIND: Final = struct.Struct("!HH")  # QTYPE, QCLASS
 _OPT: Final = struct.Struct("!BHHIH")  # the root, type, size, extended RCODE and flags, RDLENGTH
 _RECORD: Final = struct.Struct("!HHIH")  # type, class, TTL, RDLENGTH
 _ADDRESS: Final = struct.Struct("!HHHIH")  # a pointer for the name, and the same
+_TTL_IN_ADDRESS: Final = 6
 _SOA_NUMBERS: Final = struct.Struct("!IIIII")
 
 OPT_SIZE: Final = _OPT.size
@@ -302,6 +303,12 @@ def ttls_at(data: bytes) -> tuple[int, ...]:
             found.append(at + 4)
         at += _RECORD.size + length
     return tuple(found)
+
+
+def ttls_of_addresses(at: int, count: int, size: int) -> tuple[int, ...]:
+    """Return where the TTLs stand of so many plain records from `at` on, with addresses of `size` bytes."""
+    each = _ADDRESS.size + size
+    return tuple(range(at + _TTL_IN_ADDRESS, at + _TTL_IN_ADDRESS + count * each, each))
 
 
 def _skip_name(data: bytes, at: int) -> int:

@@ -17,9 +17,11 @@ from nat64.config.dns64_config import CacheSettings
 from nat64.config.totd import parse
 from nat64.dns64.service import Later, Service
 from nat64.dns64.transport import Transport
+from tests.unit.dns64.certificates import make_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from nat64.config.dns64_config import Dns64Config
     from nat64.dns64.exchange import Ask
@@ -207,3 +209,12 @@ def config() -> Callable[..., Dns64Config]:
 def reply() -> type[Reply]:
     """Give the maker of forwarders' replies."""
     return Reply
+
+
+@pytest.fixture
+def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make a self-signed certificate for dns.example, with its key, and have this host trust it."""
+    path = tmp_path / "certificate.pem"
+    make_certificate(path, "dns.example")
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    return path

@@ -139,7 +139,8 @@ def test_rfc1035_3_2_1_no_ttl_is_more_than_is_left_by_a_second(since: float, pas
     struct.pack_into("!I", ready.data, 4, 60 - kept.age(now))
     for second in range(int(now), ready.until):
         ready.turn_to(second)
-        assert struct.unpack_from("!I", ready.data, 4) == (60 - kept.age(float(second)),)
+        (ttl,) = struct.unpack_from("!I", ready.data, 4)
+        assert 0 < ttl <= 60 - kept.age(float(second))
 
 
 def test_an_answer_of_many_records_is_not_taken_for_less_than_it_is() -> None:

@@ -21,7 +21,6 @@ from nat64.config.dns64_config import CacheSettings, Dns64Config, Endpoint, Forw
 from nat64.dns64.service import Later, Service
 from nat64.dns64.transport import Transport
 from nat64.dns64.upstream import Upstream
-from tests.unit.dns64.certificates import make_certificate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
@@ -29,15 +28,6 @@ if TYPE_CHECKING:
 
 RIGHT, WRONG = "dns.example", "other.example"
 NAME = "v4.example."
-
-
-@pytest.fixture
-def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Make a self-signed certificate for `RIGHT`, with its key, and have this host trust it."""
-    path = tmp_path / "certificate.pem"
-    make_certificate(path, RIGHT)
-    monkeypatch.setenv("SSL_CERT_FILE", str(path))
-    return path
 
 
 @dataclass(slots=True)

@@ -32,15 +32,6 @@ PATH = "/dns-query"
 DNS = "application/dns-message"
 
 
-@pytest.fixture
-def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Make a certificate for `RIGHT`, with its key, and have this host trust it."""
-    path = tmp_path / "certificate.pem"
-    make_certificate(path, RIGHT)
-    monkeypatch.setenv("SSL_CERT_FILE", str(path))
-    return path
-
-
 @dataclass(slots=True)
 class HttpsServer:
     """A name server over HTTPS that gives a status, a media type and a body to each question."""

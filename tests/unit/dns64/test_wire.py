@@ -220,5 +220,6 @@ def test_where_ttls_stand_is_told_of_what_the_whole_reader_reads(
 def test_aaaa_records_are_written_as_dnspython_reads_them() -> None:
     addresses = [bytes(15) + bytes((last,)) for last in (1, 2)]
     data = wire.write_aaaa(dns.name.from_text(NAME).to_wire() or b"", addresses, 77, wire.QR | wire.RA)
+    assert wire.ttls_of_addresses(wire.end_of_question(data), 2, 16) == wire.ttls_at(data)
     (rrset,) = dns.message.from_wire(data).answer
     assert (rrset.ttl, sorted(str(rdata) for rdata in rrset)) == (77, ["::1", "::2"])

@@ -68,6 +68,12 @@ def _none_ready(_query: bytes) -> None:
     return None
 
 
+def _disown(response: bytearray, answer: Answer) -> None:
+    """Clear AA: what is kept is no authority's word (RFC 1035 section 4.1.1), but for what is answered here."""
+    if answer.outcome != IPV4ONLY:
+        response[2] &= ~wire.AA >> 8 & 0xFF
+
+
 class Later:
     """What `Service.message_received` returns when the response is delivered later."""
 
@@ -354,7 +360,9 @@ class Service:
         if until > second:
             # A response may have lost its additional records, and their TTLs with them.
             ttls = wire.ttls_at(response) if kept.answer.beyond[1] else kept.answer.ttls
-            ready = ReadyAnswer(bytearray(response), ttls, second, until)
+            written = bytearray(response)
+            _disown(written, kept.answer)
+            ready = ReadyAnswer(written, ttls, second, until)
             waiter.client.ready.put(waiter.data[ID_SIZE:], ready, displaces=displaces)
 
     def _join(self, key: bytes, waiter: Waiter, stale: Kept | None, now: float) -> bytes | Later:
@@ -454,23 +462,23 @@ class Service:
         waiters = self._take_waiters(flight)
         failed = answer is None or answer.rcode not in (RCode.NOERROR, RCode.NXDOMAIN)
         stale = flight.stale
-        kept = stale or self.cache.get(flight.key, now) if failed else None
-        if kept is not None:
-            kept.recheck = now + FAILURE_RECHECK
+        better = stale or self.cache.get(flight.key, now) if failed else None
+        if better is not None:
+            better.recheck = now + FAILURE_RECHECK
         if failed and stale is not None:
             for waiter in waiters:
                 waiter.deliver(self._respond_stale(waiter, stale, now))
             return
-        landed = None
-        if answer is not None and current and kept is None:  # a failure takes no better one's place
-            landed = self.cache.put(flight.key, answer, now)
+        kept = None
+        if answer is not None and current and better is None:
+            kept = self.cache.put(flight.key, answer, now)
         for waiter in waiters:
             said = answer if answer is not None else answers.empty(waiter.query, RCode.SERVFAIL, "failed")
             self.statistics.answered(said.outcome, now - waiter.since)
             response = self._response(waiter, said, now)
-            if landed is not None:
+            if kept is not None:
                 # Names that nobody asks for again, as a flood of them has, must not displace what is asked for.
-                self._have_ready(waiter, response, landed, now, displaces=False)
+                self._have_ready(waiter, response, kept, now, displaces=False)
             waiter.deliver(response)
 
     def _take_waiters(self, flight: Flight) -> list[Waiter]:
@@ -502,8 +510,8 @@ class Service:
             error = STALE_NXDOMAIN if answer.rcode == RCode.NXDOMAIN else STALE_ANSWER
         age = kept.age(now) if kept is not None else 0
         written = answers.response(answer, waiter.query, waiter.terms.carrier, age, error)
-        if kept is not None and answer.outcome != IPV4ONLY:
-            written[2] &= ~wire.AA >> 8 & 0xFF  # what is kept is no authority's word (RFC 1035 section 4.1.1)
+        if kept is not None:
+            _disown(written, answer)
         response = bytes(written)
         if self._config.query_log is not None and self._log_query is not None:
             seconds = now - waiter.since

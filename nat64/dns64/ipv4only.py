@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from nat64.addressing.prefix import Pref64
     from nat64.dns64.message import Message, Question
 
+OUTCOME: Final = "ipv4only"
+"""How answers from here are counted."""
 NAME: Final = DNSLabel("ipv4only.arpa.")
 ADDRESSES: Final = (ipaddress.IPv4Address("192.0.0.170"), ipaddress.IPv4Address("192.0.0.171"))
 TTL: Final = 86400

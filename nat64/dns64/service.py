@@ -7,28 +7,26 @@ from __future__ import annotations
 
 import ipaddress
 import struct
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
 from dnslib import DNSLabel
 
 from nat64.config.dns64_config import ClientLimits
 from nat64.dns64 import answer as answers
-from nat64.dns64 import ipv4only, wire
+from nat64.dns64 import wire
 from nat64.dns64.access import AllowQuery, client_address
-from nat64.dns64.cache import FAILURE_RECHECK, Cache
+from nat64.dns64.cache import Cache
 from nat64.dns64.clients import MOST_REMEMBERED, Client
 from nat64.dns64.cookie_query import answer_cookie_query
 from nat64.dns64.cookies import BADCOOKIE, Cookies
-from nat64.dns64.extended_error import STALE_ANSWER, STALE_NXDOMAIN
 from nat64.dns64.flight import Flight, Waiter
+from nat64.dns64.flights import Flights
 from nat64.dns64.forwarders import Health
 from nat64.dns64.header_error import error_for
-from nat64.dns64.message import MalformedMessage, Message, Question, RCode, RRType, name_of, parse, wire_name
-from nat64.dns64.plain_first import PlainFirst, is_below_arpa
-from nat64.dns64.query_log import LoggedQuery
+from nat64.dns64.message import MalformedMessage, RCode, RRType, parse, wire_name
 from nat64.dns64.rate_limit import RateLimit, Verdict
-from nat64.dns64.ready_answers import ID_SIZE, ReadyAnswer, ReadyAnswers
+from nat64.dns64.ready_answers import ReadyAnswers
+from nat64.dns64.responder import Responder
 from nat64.dns64.statistics import Histogram, Statistics
 from nat64.dns64.terms import PLAIN, Terms, terms_of
 from nat64.dns64.transport import Transport
@@ -40,23 +38,13 @@ if TYPE_CHECKING:
 
     from nat64.config.dns64_config import Dns64Config, Forwarder, IPNetwork
     from nat64.dns64.answer import Answer
-    from nat64.dns64.cache import Kept
+    from nat64.dns64.flight import Flight
+    from nat64.dns64.flights import Later
+    from nat64.dns64.query_log import LoggedQuery
     from nat64.dns64.wire import ClientQuery
-
-MOST_FLIGHTS: Final = 4096
-"""Questions under way at most."""
-MOST_FLIGHTS_OF_A_CLIENT: Final = MOST_FLIGHTS // 4
-MOST_WAITING: Final = 4 * MOST_FLIGHTS
-"""Queries that wait for them at most; one beyond gets SERVFAIL at once."""
-MOST_WAITING_OF_A_CLIENT: Final = MOST_WAITING // 4
-JOSTLED_AFTER: Final = 0.2
-"""Seconds after which the oldest question makes room when there are too many, so that slow ones do not stop the rest."""
 
 AT_ONCE: Final = "at_once"
 """The latencies of what was answered without a question to a forwarder, by this name."""
-
-IPV4ONLY: Final = "ipv4only"
-"""The outcome of what is answered here as if by the authority (RFC 8880 section 7.1)."""
 
 _MOST_GRANTED: Final = 32
 """Responses that a client is granted at once by the rate limit: what it does not use others of its network cannot."""
@@ -66,19 +54,6 @@ _QUERIES: Final = {each: f"queries_{each.value}" for each in Transport}
 
 def _none_ready(_query: bytes) -> None:
     return None
-
-
-def _disown(response: bytearray, answer: Answer) -> None:
-    """Clear AA: what is kept is no authority's word (RFC 1035 section 4.1.1), but for what is answered here."""
-    if answer.outcome != IPV4ONLY:
-        response[2] &= ~wire.AA >> 8 & 0xFF
-
-
-class Later:
-    """What `Service.message_received` returns when the response is delivered later."""
-
-
-LATER: Final = Later()
 
 
 class Service:
@@ -100,8 +75,6 @@ class Service:
         self.statistics = statistics or Statistics()
         self.health = Health()
         """How the forwarders are."""
-        self.waiting = 0
-        """Queries that wait for their answers."""
         self.leaving = False
         """Whether connections are about to be closed."""
         self.cache = Cache(0)
@@ -109,10 +82,9 @@ class Service:
         self._seconds_utc = seconds_utc
         self._cookie_secret = cookie_secret
         self._cookies: Cookies | None = None
-        self._log_query = log_query
         self._rate_limit = RateLimit(ClientLimits())
-        self._flights: OrderedDict[bytes, Flight] = OrderedDict()
-        self._to_begin: list[Flight] = []
+        self._responder = Responder(self.statistics, seconds_utc, log_query)
+        self._flights = Flights(self.cache, self._responder)
         self._clients: dict[bytes, Client] = {}
         self.known_client = self._clients.get
         """Return the client of a packed address, if `client` was asked for it and nothing has changed since."""
@@ -134,10 +106,11 @@ class Service:
         self.health.order = config.forwarder_order
         self._views = Views(config, self.health, self._random_id)
         self._rate_limit.configure(config.limits)
+        self._responder.configure(config)
         self._cookies = self._make_cookies(before)
         if before is None or (before.default, before.views) != (config.default, config.views):
             self.cache.flush()
-            self._flights.clear()  # they land all the same, for those who wait now
+            self._flights.disown()
         half = config.cache.size // workers // 2
         self.cache.resize(half, config.cache.serve_stale)
         self._ready = [ReadyAnswers(half // len(self._views.all)) for _ in self._views.all]
@@ -170,6 +143,11 @@ class Service:
     def outstanding(self) -> int:
         """Questions under way."""
         return len(self._flights)
+
+    @property
+    def waiting(self) -> int:
+        """Queries that wait for their answers."""
+        return self._flights.waiting
 
     @property
     def forwarders(self) -> tuple[Forwarder, ...]:
@@ -213,8 +191,7 @@ class Service:
 
     def flights_to_begin(self) -> list[Flight]:
         """Return what is to be pursued from here on, each once."""
-        flights, self._to_begin = self._to_begin, []
-        return flights
+        return self._flights.to_begin()
 
     def message_received(
         self,
@@ -260,14 +237,14 @@ class Service:
         refused = self._refusal(query, client, terms)
         if refused is not None:
             self.counters[refused.outcome] += 1
-            return self._response(waiter, refused, now)
+            return self._responder.response(waiter, refused, now)
         key = client.around.key + query.key
         kept = self.cache.get(key, now)
         if kept is not None and kept.is_fresh(now):
             if self._config.cache.prefetch and now >= max(kept.due, kept.recheck):
-                self._prefetch(key, waiter, kept, now)
-            return self._respond_kept(waiter, kept, now)
-        return self._join(key, waiter, kept, now)
+                self._flights.prefetch(key, waiter, kept, now)
+            return self._responder.kept(waiter, kept, now)
+        return self._flights.join(key, waiter, kept, now)
 
     def _known_cookies(self, client: Client) -> tuple[Cookies, bytes, int] | None:
         cookies = self._cookies
@@ -292,14 +269,14 @@ class Service:
         """Return what a client gets that is over its rate: who it may be can show by a cookie, or by TCP."""
         if verdict is Verdict.DROP:
             self.counters["rate_dropped"] += 1
-            self._note(waiter.client, waiter.transport, "rate_dropped", None, waiter.query)
+            self._responder.note(waiter.client, waiter.transport, "rate_dropped", None, waiter.query)
             return None
         self.counters["rate_truncated"] += 1
         if waiter.terms.knows_cookies:
-            return self._response(
+            return self._responder.response(
                 waiter, answers.empty(waiter.query, BADCOOKIE, "rate_truncated"), waiter.since
             )
-        response = self._response(
+        response = self._responder.response(
             waiter, answers.empty(waiter.query, RCode.NOERROR, "rate_truncated"), waiter.since
         )
         return wire.truncated(response)
@@ -329,7 +306,7 @@ class Service:
         if error is not None and self._rated(client, PLAIN[transport], now) is not Verdict.SEND:
             self.counters["rate_dropped"] += 1
             error = None
-        self._note(client, transport, outcome, error)
+        self._responder.note(client, transport, outcome, error)
         return error
 
     def _refusal(self, query: ClientQuery, client: Client, terms: Terms | None) -> Answer | None:
@@ -341,216 +318,3 @@ class Service:
         if terms is None:
             return answers.empty(query, RCode.FORMERR, "malformed")
         return None
-
-    def _respond_kept(self, waiter: Waiter, kept: Kept, now: float) -> bytes:
-        """Return the response that a fresh answer makes, and have it ready for the same bytes."""
-        self.counters["cached"] += 1
-        response = self._response(waiter, kept.answer, now, kept)
-        self._have_ready(waiter, response, kept, now, displaces=True)
-        return response
-
-    def _have_ready(
-        self, waiter: Waiter, response: bytes, kept: Kept, now: float, *, displaces: bool
-    ) -> None:
-        """Have a response ready for the same bytes, if these say all that it depends on."""
-        if waiter.transport is not Transport.UDP or waiter.query.options or wire.is_truncated(response):
-            return
-        second = int(now)
-        until = int(kept.due if self._config.cache.prefetch else kept.until)
-        if until > second:
-            # A response may have lost its additional records, and their TTLs with them.
-            ttls = wire.ttls_at(response) if kept.answer.beyond[1] else kept.answer.ttls
-            written = bytearray(response)
-            _disown(written, kept.answer)
-            ready = ReadyAnswer(written, ttls, second, until)
-            waiter.client.ready.put(waiter.data[ID_SIZE:], ready, displaces=displaces)
-
-    def _join(self, key: bytes, waiter: Waiter, stale: Kept | None, now: float) -> bytes | Later:
-        """Wait for the answer to a question that is under way, or set out for it."""
-        if stale is not None and now < stale.recheck:
-            return self._respond_stale(waiter, stale, now)
-        flight = self._flights.get(key)
-        if flight is not None:
-            if flight.stale is not None and now >= flight.stale_at:
-                return self._respond_stale(waiter, flight.stale, now)
-            self.counters["joined"] += 1
-            return self._wait(flight, waiter, stale, now)
-        answer = self._local(waiter)
-        if answer is not None:
-            self.cache.put(key, answer, now)
-        else:
-            flight = self._set_out(key, waiter, stale, now)
-            if flight is not None and flight.done:
-                answer = flight.resolution.answer or answers.empty(waiter.query, RCode.SERVFAIL, "failed")
-        if answer is not None:  # nobody has to be asked for it
-            self.counters[answer.outcome] += 1
-            return self._response(waiter, answer, now)
-        return self._wait(flight, waiter, stale, now)
-
-    def _wait(self, flight: Flight | None, waiter: Waiter, stale: Kept | None, now: float) -> bytes | Later:
-        """Wait for a flight, if there is one and there is room."""
-        client = waiter.client
-        if flight is not None and self.waiting < MOST_WAITING and client.waiting < MOST_WAITING_OF_A_CLIENT:
-            self.waiting += 1
-            client.waiting += 1
-            flight.waiters.append(waiter)
-            return LATER
-        self.counters["overload"] += 1
-        if stale is not None:
-            return self._respond_stale(waiter, stale, now)
-        return self._response(waiter, answers.empty(waiter.query, RCode.SERVFAIL, "overload"), now)
-
-    def _local(self, waiter: Waiter) -> Answer | None:
-        """Return the answer to a question that no forwarder is needed for."""
-        query, around = waiter.query, waiter.client.around
-        if not is_below_arpa(query.name):
-            return None
-        question = Question(name_of(query.name), query.qtype, query.qclass)
-        if not around.knows(question):
-            return None
-        reply = Message(0, question, is_response=True, recursion_available=True)
-        ipv4only.answer(question, around.prefixes, reply)
-        return answers.of_message(reply, IPV4ONLY)
-
-    def _prefetch(self, key: bytes, waiter: Waiter, kept: Kept, now: float) -> None:
-        """Ask anew for what is about to expire; it stands in should it expire before that fails."""
-        if key in self._flights:
-            return
-        answer = self._local(waiter)
-        if answer is not None:
-            self.cache.put(key, answer, now)
-            return
-        stale = kept if kept.gone > kept.until else None
-        if self._set_out(key, waiter, stale, now) is not None:
-            self.counters["prefetched"] += 1
-
-    def _set_out(self, key: bytes, waiter: Waiter, stale: Kept | None, now: float) -> Flight | None:
-        """Begin a flight, if there is room for one."""
-        client = waiter.client
-        if client.flights >= MOST_FLIGHTS_OF_A_CLIENT or not self._make_room(now):
-            return None
-        flight = Flight(
-            key, PlainFirst(waiter.query, client.around), client, now, self._landed, self._stale_due, stale
-        )
-        client.flights += 1
-        self._flights[key] = flight
-        flight.start(now)
-        if not flight.done:
-            self._to_begin.append(flight)
-        return flight
-
-    def _make_room(self, now: float) -> bool:
-        """Have the oldest flight make room for another one where there are too many."""
-        if len(self._flights) < MOST_FLIGHTS:
-            return True
-        oldest = next(iter(self._flights.values()))
-        if now - oldest.started < JOSTLED_AFTER:
-            return False
-        self.counters["jostled"] += 1
-        oldest.give_up(now)
-        return True
-
-    def _landed(self, flight: Flight, now: float) -> None:
-        """Respond to all who wait for a flight's answer, and keep that."""
-        if self._flights.get(flight.key) is flight:
-            del self._flights[flight.key]
-            current = True
-        else:
-            current = False  # the config has changed since
-        flight.client.flights -= 1
-        answer = flight.resolution.answer
-        waiters = self._take_waiters(flight)
-        failed = answer is None or answer.rcode not in (RCode.NOERROR, RCode.NXDOMAIN)
-        stale = flight.stale
-        better = stale or self.cache.get(flight.key, now) if failed else None
-        if better is not None:
-            better.recheck = now + FAILURE_RECHECK
-        if failed and stale is not None:
-            for waiter in waiters:
-                waiter.deliver(self._respond_stale(waiter, stale, now))
-            return
-        kept = None
-        if answer is not None and current and better is None:
-            kept = self.cache.put(flight.key, answer, now)
-        for waiter in waiters:
-            said = answer if answer is not None else answers.empty(waiter.query, RCode.SERVFAIL, "failed")
-            self.statistics.answered(said.outcome, now - waiter.since)
-            response = self._response(waiter, said, now)
-            if kept is not None:
-                # Names that nobody asks for again, as a flood of them has, must not displace what is asked for.
-                self._have_ready(waiter, response, kept, now, displaces=False)
-            waiter.deliver(response)
-
-    def _take_waiters(self, flight: Flight) -> list[Waiter]:
-        """Return those who wait for a flight, and have them wait no more."""
-        waiters, flight.waiters = flight.waiters, []
-        self.waiting -= len(waiters)
-        for waiter in waiters:
-            waiter.client.waiting -= 1
-        return waiters
-
-    def _stale_due(self, flight: Flight, now: float) -> None:
-        """Give those who have waited for long a stale answer; the question stays under way."""
-        stale = flight.stale
-        if stale is None:
-            return
-        for waiter in self._take_waiters(flight):
-            waiter.deliver(self._respond_stale(waiter, stale, now))
-
-    def _respond_stale(self, waiter: Waiter, stale: Kept, now: float) -> bytes:
-        self.statistics.answered("stale", now - waiter.since)
-        return self._response(waiter, stale.answer, now, stale, stale=True)
-
-    def _response(
-        self, waiter: Waiter, answer: Answer, now: float, kept: Kept | None = None, *, stale: bool = False
-    ) -> bytes:
-        """Write the response with an answer, perhaps one that was kept, and tell the query log of it."""
-        error = None
-        if stale:
-            error = STALE_NXDOMAIN if answer.rcode == RCode.NXDOMAIN else STALE_ANSWER
-        age = kept.age(now) if kept is not None else 0
-        written = answers.response(answer, waiter.query, waiter.terms.carrier, age, error)
-        if kept is not None:
-            _disown(written, answer)
-        response = bytes(written)
-        if self._config.query_log is not None and self._log_query is not None:
-            seconds = now - waiter.since
-            self._log_query(
-                LoggedQuery(
-                    at=self._seconds_utc() - seconds,
-                    client=str(waiter.client.address),
-                    transport=waiter.transport.value,
-                    outcome="stale" if stale else "cached" if kept is not None else answer.outcome,
-                    view=waiter.client.around.view.name,
-                    labels=name_of(waiter.query.name).label,
-                    qtype=waiter.query.qtype,
-                    rcode=answer.rcode,
-                    seconds=seconds,
-                    size=len(response),
-                )
-            )
-        return response
-
-    def _note(
-        self,
-        client: Client,
-        transport: Transport,
-        outcome: str,
-        response: bytes | None,
-        query: ClientQuery | None = None,
-    ) -> None:
-        """Tell the query log of what got no answer; without `query` it had no question that could be read."""
-        if self._config.query_log is not None and self._log_query is not None:
-            self._log_query(
-                LoggedQuery(
-                    at=self._seconds_utc(),
-                    client=str(client.address),
-                    transport=transport.value,
-                    outcome=outcome,
-                    view=client.around.view.name,
-                    labels=name_of(query.name).label if query is not None else None,
-                    qtype=query.qtype if query is not None else 0,
-                    rcode=response[3] & wire.RCODE if response is not None else None,
-                    size=len(response) if response is not None else 0,
-                )
-            )

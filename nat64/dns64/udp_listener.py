@@ -9,7 +9,7 @@ import socket
 from typing import TYPE_CHECKING, Final
 
 from nat64.dns64.datagrams import RESPONSE_AT, VECTORS_EACH, Datagrams
-from nat64.dns64.service import Later
+from nat64.dns64.flights import Later
 from nat64.dns64.transport import Transport
 
 if TYPE_CHECKING:

@@ -17,8 +17,9 @@ import dns.rdatatype
 import dns.wire
 
 from nat64.config import totd
+from nat64.dns64.flights import Later
 from nat64.dns64.resolution import DEADLINE_SECONDS
-from nat64.dns64.service import Later, Service
+from nat64.dns64.service import Service
 from nat64.dns64.transport import Transport
 
 if TYPE_CHECKING:

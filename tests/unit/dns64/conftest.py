@@ -15,7 +15,8 @@ import pytest
 
 from nat64.config.dns64_config import CacheSettings
 from nat64.config.totd import parse
-from nat64.dns64.service import Later, Service
+from nat64.dns64.flights import Later
+from nat64.dns64.service import Service
 from nat64.dns64.transport import Transport
 from tests.unit.dns64.certificates import make_certificate
 

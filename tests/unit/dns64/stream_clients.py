@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from nat64.config.dns64_config import ClientLimits
+from nat64.dns64.flights import LATER
 from nat64.dns64.framing import framed
-from nat64.dns64.service import LATER
 from nat64.dns64.statistics import Statistics
 from nat64.dns64.tcp_listeners import TcpListeners
 from nat64.dns64.tls_listeners import TlsListeners
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Callable, Coroutine
 
-    from nat64.dns64.service import Later, Service
+    from nat64.dns64.flights import Later
+    from nat64.dns64.service import Service
     from nat64.dns64.transport import Transport
 
 

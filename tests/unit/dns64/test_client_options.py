@@ -12,7 +12,8 @@ import dns.rcode
 import pytest
 
 from nat64.config.totd import parse
-from nat64.dns64.service import Later, Service
+from nat64.dns64.flights import Later
+from nat64.dns64.service import Service
 from nat64.dns64.transport import Transport
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nat64.dns64.service import (
+from nat64.dns64.flights import (
     JOSTLED_AFTER,
     MOST_FLIGHTS,
     MOST_FLIGHTS_OF_A_CLIENT,

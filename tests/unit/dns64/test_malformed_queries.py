@@ -12,7 +12,7 @@ import dns.rcode
 import dns.rdatatype
 import pytest
 
-from nat64.dns64.service import Later
+from nat64.dns64.flights import Later
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -24,8 +24,9 @@ from nat64.config.dns64_config import (
     SynthesisPrefix,
     View,
 )
+from nat64.dns64.flights import Later
 from nat64.dns64.resolution import DEADLINE_SECONDS
-from nat64.dns64.service import Later, Service
+from nat64.dns64.service import Service
 from nat64.dns64.transport import Transport
 
 if TYPE_CHECKING:

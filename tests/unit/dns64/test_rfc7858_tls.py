@@ -18,7 +18,8 @@ import pytest
 
 from nat64.addressing.prefix import Pref64
 from nat64.config.dns64_config import CacheSettings, Dns64Config, Endpoint, Forwarder, SynthesisPrefix, View
-from nat64.dns64.service import Later, Service
+from nat64.dns64.flights import Later
+from nat64.dns64.service import Service
 from nat64.dns64.transport import Transport
 from nat64.dns64.upstream import Upstream
 

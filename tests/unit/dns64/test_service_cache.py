@@ -10,8 +10,8 @@ import dns.message
 import dns.rcode
 import pytest
 
+from nat64.dns64.flights import Later
 from nat64.dns64.lifetime import LONGEST
-from nat64.dns64.service import Later
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -225,7 +225,7 @@ def test_a_stale_answer_stands_in_where_there_is_no_room_to_ask(
 ) -> None:
     kept.ask(NAME, "TXT")
     kept.now += 150
-    monkeypatch.setattr("nat64.dns64.service.Service._make_room", lambda *_: False)
+    monkeypatch.setattr("nat64.dns64.flights.Flights._make_room", lambda *_: False)
     response = kept.ask(NAME, "TXT", use_edns=0)
     assert (response.rcode(), response.answer[0].ttl, ede(response)) == (dns.rcode.NOERROR, 30, [3])
 

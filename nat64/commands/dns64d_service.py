@@ -72,9 +72,8 @@ class Settings:
 def run(settings: Settings, config: Dns64Config) -> None:
     """Serve until SIGTERM or SIGINT. Raises `BindError` or `ProcessError` when there is no starting."""
     signal.pthread_sigmask(signal.SIG_BLOCK, upgrade.WAITING_SIGNALS)
-    signal.signal(
-        signal.SIGCHLD, signal.SIG_DFL
-    )  # were it ignored by who starts us, no worker could be waited for
+    # Were it ignored by who starts us, no worker could be waited for.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     event_log.start(settings.log_level)
     _allow_many_sockets()
     before = upgrade.handed_over()

@@ -65,5 +65,5 @@ def test_the_lock_holds_a_hash_for_every_dependency_of_the_project() -> None:
     lock = (PROJECT / "packaging" / "bundle.lock").read_text()
 
     for dependency in project["dependencies"]:
-        name = re.split(r"[<>=~! ]", dependency)[0]
+        name = re.split(r"[<>=~![ ]", dependency)[0]
         assert re.search(rf"^{name}==[\d.]+ \\\n +--hash=sha256:", lock, re.MULTILINE), name

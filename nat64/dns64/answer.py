@@ -22,8 +22,7 @@ from nat64.dns64.message import (
     RRType,
     pack,
 )
-from nat64.dns64.padding import OPTION_CODE as PADDING
-from nat64.dns64.padding import padding_length
+from nat64.dns64.padding import padded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -161,7 +160,7 @@ def response(
     if len(data) + len(opt) > limit:
         opt = _make_fit(data, opt, limit, errors, carrier.options)
     if opt and carrier.pad_to:
-        opt = _padded(opt, len(data), carrier.pad_to)
+        opt = padded(opt, len(data), carrier.pad_to)
     if opt:
         _COUNT.pack_into(data, _ADDITIONALS_AT, _COUNT.unpack_from(data, _ADDITIONALS_AT)[0] + 1)
         data += opt
@@ -173,21 +172,6 @@ def _write_ttls(data: bytearray, ttls: tuple[int, ...], age: int | None) -> None
     for at in ttls:
         left = STALE_TTL if age is None else max(0, _TTL.unpack_from(data, at)[0] - age)
         _TTL.pack_into(data, at, left)
-
-
-def _padded(opt: bytes, before: int, block: int) -> bytes:
-    """Return an OPT record with a padding option, so that with `before` bytes it fills whole blocks."""
-    zeros = padding_length(before + len(opt), block)
-    if zeros is None:
-        return opt
-    length = _COUNT.unpack_from(opt, _OPT.size - 2)[0] + _HEAD.size + zeros
-    return (
-        opt[: _OPT.size - 2]
-        + _COUNT.pack(length)
-        + opt[_OPT.size :]
-        + _HEAD.pack(PADDING, zeros)
-        + bytes(zeros)
-    )
 
 
 def _flags(answer: Answer, query: ClientQuery, rcode: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Final
 
 from nat64.dns64.message import MAX_SIZE
@@ -12,6 +13,8 @@ RESPONSE_BLOCK: Final = 468
 QUERY_BLOCK: Final = 128
 
 _OPTION_HEAD: Final = 4
+_LENGTH_AT: Final = 9
+"""Where in an OPT record the length of its options stands; they follow (RFC 6891 section 6.1.2)."""
 
 
 def padding_length(size: int, block: int = RESPONSE_BLOCK, limit: int = MAX_SIZE) -> int | None:
@@ -25,3 +28,21 @@ def padding_length(size: int, block: int = RESPONSE_BLOCK, limit: int = MAX_SIZE
     if bare > limit:
         return None
     return min(-(-bare // block) * block, limit) - bare
+
+
+def padded(opt: bytes, before: int, block: int) -> bytes:
+    """Return an OPT record with a padding option, so that with the `before` bytes of its message it fills whole blocks."""
+    zeros = padding_length(before + len(opt), block)
+    if zeros is None:
+        return opt
+    options = opt[_LENGTH_AT + 2 :]
+    length = len(options) + _OPTION_HEAD + zeros
+    return b"".join(
+        (
+            opt[:_LENGTH_AT],
+            struct.pack("!H", length),
+            options,
+            struct.pack("!HH", OPTION_CODE, zeros),
+            bytes(zeros),
+        )
+    )

@@ -5,17 +5,14 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-BLOCK: Final = 128
-"""Queries are padded to a multiple of so many octets (RFC 8467 section 4.1)."""
-_PADDING: Final = 12
-"""The option's code."""
+from nat64.dns64 import padding
+
 _HEADER: Final = struct.Struct("!4xHHHH")
 _HEADER_SIZE: Final = 12
 _OPT: Final = b"\0\0\x29"
 """The root's name and the type of an OPT record (RFC 6891 section 6.1.2)."""
 _OPT_SIZE: Final = 11
 """Octets of an OPT record before its options; the last two are their length."""
-_OPTION_SIZE: Final = 4
 
 
 def padded(query: bytes) -> bytes:
@@ -26,16 +23,7 @@ def padded(query: bytes) -> bytes:
     options = int.from_bytes(query[at + _OPT_SIZE - 2 : at + _OPT_SIZE], "big")
     if len(query) != at + _OPT_SIZE + options:
         return query
-    padding = -(len(query) + _OPTION_SIZE) % BLOCK
-    return b"".join(
-        (
-            query[: at + _OPT_SIZE - 2],
-            struct.pack("!H", options + _OPTION_SIZE + padding),
-            query[at + _OPT_SIZE :],
-            struct.pack("!HH", _PADDING, padding),
-            bytes(padding),
-        )
-    )
+    return query[:at] + padding.padded(query[at:], at, padding.QUERY_BLOCK)
 
 
 def _question_end(query: bytes) -> int | None:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nat64.dns64.query_padding import BLOCK, padded
+from nat64.dns64.padding import QUERY_BLOCK as BLOCK
+from nat64.dns64.query_padding import padded
 
 OPTION = dns.edns.OptionType.make(65001)
 NAMES = st.lists(st.binary(min_size=1, max_size=63), max_size=3).map(

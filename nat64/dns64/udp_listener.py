@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Final
 
 from nat64.dns64.datagrams import RESPONSE_AT, VECTORS_EACH, Datagrams
 from nat64.dns64.flights import Later
+from nat64.dns64.late_responses import SLOTS, LateResponses
 from nat64.dns64.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from nat64.dns64.clients import Client
+    from nat64.dns64.mmsg import Origin
     from nat64.dns64.service import Service
 
 log = logging.getLogger(__name__)
@@ -39,6 +42,7 @@ class UdpListener:
         self._begin = begin
         self._asked_for = asked_for
         self._datagrams = Datagrams(listening, asked_for=asked_for)
+        self._late = LateResponses(listening, asked_for=asked_for)
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(listening.fileno(), self._readable)
 
@@ -53,6 +57,7 @@ class UdpListener:
 
     def close(self) -> None:
         """Stop and close the socket."""
+        self._send_gathered()
         self._loop.remove_reader(self._socket.fileno())
         self._socket.close()
 
@@ -98,23 +103,24 @@ class UdpListener:
                     hold(ready)  # what comes behind it in the batch may drop it from its table
                     ready_count += 1
                     continue
-            if not self._received(slot, now):
+            if not self._received(slot, client, now):
                 gaps.append(slot)
         self._send(count, gaps)
         self._service.answered_at_once(ready_count, count - len(gaps), self._loop.time() - now)
         self._begin()
 
-    def _received(self, slot: int, now: float) -> bool:
+    def _received(self, slot: int, client: Client | None, now: float) -> bool:
         """Have the service judge what came; return whether there is a response to send from the slot."""
         datagrams = self._datagrams
         data = datagrams.received(slot)
-        peer, source = datagrams.peer(slot), datagrams.source(slot)
+        origin = datagrams.origin(slot)
 
         def deliver(response: bytes) -> None:
-            self._send_late(response, source, peer)
+            self._send_late(origin, response)
 
         try:
-            client = self._service.client(datagrams.senders[slot].tobytes())
+            if client is None:
+                client = self._service.client(datagrams.senders[slot].tobytes())
             response = self._service.received(data, client, transport=Transport.UDP, now=now, deliver=deliver)
         except Exception:
             # One that fails must not take those along that came in the same batch.
@@ -137,16 +143,21 @@ class UdpListener:
         if failed:
             self._service.counters["unsent"] += failed
 
-    def _send_late(
-        self,
-        response: bytes,
-        source: list[tuple[int, int, bytes]],
-        peer: tuple[str, int] | tuple[str, int, int, int],
-    ) -> None:
+    def _send_late(self, origin: Origin, response: bytes) -> None:
+        """Send a response with those that come up in the same turn of the loop."""
         if self._socket.fileno() < 0:
+            return  # its number may be another's by now
+        late = self._late
+        if not len(late):
+            self._loop.call_soon(self._send_gathered)
+        late.add(origin, response)
+        if len(late) == SLOTS:
+            self._send_gathered()
+
+    def _send_gathered(self) -> None:
+        late = self._late
+        if not len(late):
             return
-        try:
-            self._socket.sendmsg([response], source, 0, peer)
-        except OSError as error:
-            self._service.counters["unsent"] += 1
-            log.debug("response not sent", extra={"client": peer[0], "error": error})
+        failed = late.send()
+        if failed:
+            self._service.counters["unsent"] += failed

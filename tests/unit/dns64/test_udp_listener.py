@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Final
@@ -14,6 +15,7 @@ import pytest
 
 from nat64.config.totd import parse
 from nat64.dns64.datagrams import SLOTS, Datagrams
+from nat64.dns64.late_responses import LateResponses
 from nat64.dns64.service import Service
 from nat64.dns64.sockets import Binding, open_bound
 from nat64.dns64.udp_listener import UdpListener
@@ -149,8 +151,8 @@ def test_the_interface_is_kept_only_for_link_local_addresses(address: str, inter
         content = IPv6Address(address).packed + (7).to_bytes(4, "little")
         datagrams.controls[1][16:36] = content
         datagrams.forget_interface(1)
-        ((_, _, source),) = datagrams.source(1)
-        assert source == content[:16] + interface.to_bytes(4, "little")
+        _, control = datagrams.origin(1)
+        assert control[16:36] == content[:16] + interface.to_bytes(4, "little")
 
 
 def test_nothing_to_receive_is_told_as_sockets_tell_it() -> None:
@@ -219,3 +221,34 @@ def test_a_query_that_fails_by_a_fault_of_ours_takes_no_other_along(monkeypatch:
         pair.tcp.close()
 
     asyncio.run(run())
+
+
+def test_late_responses_leave_together_each_to_its_client_and_the_unsendable_are_counted() -> None:
+    with contextlib.ExitStack() as stack:
+        server, *clients = (
+            stack.enter_context(socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)) for _ in range(4)
+        )
+        server.bind(("::1", 0))
+        for client in clients:
+            client.settimeout(5)
+            client.connect(server.getsockname())
+            client.send(b"??")
+        datagrams = Datagrams(server, asked_for=False)
+        late = LateResponses(server, asked_for=False)
+        assert datagrams.receive() == 3
+        for slot, response in enumerate((b"first", b"", b"third" * 200)):
+            late.add(datagrams.origin(slot), response)
+        nowhere = datagrams.origin(0)[0][:2] + bytes(26)
+        late.add((nowhere, b""), b"port 0 is nobody's")
+        assert len(late) == 4
+        assert late.send() == 1
+        assert len(late) == 0
+        assert [client.recv(4096) for client in clients] == [b"first", b"", b"third" * 200]
+
+
+def test_a_late_response_that_is_too_long_is_an_error_and_takes_no_room() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        late = LateResponses(server, asked_for=False)
+        with pytest.raises(ValueError, match="different structures"):
+            late.add((bytes(16), b""), bytes(1233))
+        assert len(late) == 0

@@ -21,6 +21,8 @@ TTL_COST: Final = 40
 """Bytes that it takes to know where a TTL stands: a number, and its place in a tuple."""
 _KEY_BEHIND_NAME: Final = 5
 _PREFETCH_SHARE: Final = 10
+USABLE: Final = frozenset((RCode.NOERROR, RCode.NXDOMAIN))
+"""Response codes of what is no failure."""
 _SHORTEST_PREFETCHED: Final = 10
 
 FAILURE_RECHECK: Final = 30.0
@@ -97,7 +99,7 @@ class Cache:
             oldest, gone = self._kept.popitem(last=False)
             self.used -= _cost(oldest, gone.answer)
         # A failure is never better than none.
-        stale = self.stale if answer.rcode in (RCode.NOERROR, RCode.NXDOMAIN) else 0.0
+        stale = self.stale if answer.rcode in USABLE else 0.0
         kept = self._kept[key] = Kept(answer, now, now + life, now + life + stale)
         return kept
 
@@ -129,8 +131,10 @@ class Cache:
 
 
 def _cost(key: bytes, answer: Answer) -> int:
-    errors = sum(64 + len(text) for _, text in answer.errors)
-    return _OVERHEAD + len(key) + getsizeof(answer.data) + TTL_COST * len(answer.ttls) + errors
+    cost = _OVERHEAD + len(key) + getsizeof(answer.data) + TTL_COST * len(answer.ttls)
+    for _, text in answer.errors:
+        cost += 64 + len(text)
+    return cost
 
 
 def _is_below(name: bytes, domain: bytes) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from nat64.dns64.cache import Kept
     from nat64.dns64.clients import Client
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from nat64.dns64.wire import ClientQuery
 
 log = logging.getLogger(__name__)
+
+_FAULT: Final = "a query failed by a fault of ours"
 
 STALE_SECONDS: Final = 1.8
 """How long clients wait before they get a stale answer, if there is one (RFC 8767 section 5)."""
@@ -58,23 +60,46 @@ class Flight:
 
     def start(self, now: float) -> None:
         """Begin. The answer may be there at once."""
-        self._go_on(now, self.resolution.start, now)
+        try:
+            self.resolution.start(now)
+        except Exception:
+            log.exception(_FAULT)
+            self._land(now)
+        if self.resolution.answer is not None:
+            self._land(now)
 
-    def asks_to_send(self) -> list[Ask]:
+    def asks_to_send(self) -> Sequence[Ask]:
         """Return what is to be sent to forwarders, each once."""
-        return [] if self.done else self.resolution.asks_to_send()
+        return () if self.done else self.resolution.asks_to_send()
 
     def reply_received(self, ask: Ask, data: bytes, now: float) -> bool:
         """Take bytes that came from where `ask` went; return whether they are a reply to it."""
-        return not self.done and bool(self._go_on(now, self.resolution.reply_received, ask, data, now))
+        if self.done:
+            return False
+        fits = False
+        try:
+            fits = self.resolution.reply_received(ask, data, now)
+        except Exception:
+            log.exception(_FAULT)
+            self._land(now)
+        if self.resolution.answer is not None:
+            self._land(now)
+        return fits
 
     def ask_failed(self, ask: Ask, now: float, *, by_us: bool = False, why: str | None = None) -> None:
         """Learn that an ask cannot be answered: refused, unreachable, closed; or we could not ask.
 
         `why` is for the log, ``what is wrong; remedy``.
         """
-        if not self.done:
-            self._go_on(now, self.resolution.ask_failed, ask, now, by_us=by_us, why=why)
+        if self.done:
+            return
+        try:
+            self.resolution.ask_failed(ask, now, by_us=by_us, why=why)
+        except Exception:
+            log.exception(_FAULT)
+            self._land(now)
+        if self.resolution.answer is not None:
+            self._land(now)
 
     @property
     def stale_at(self) -> float:
@@ -95,25 +120,19 @@ class Flight:
             return
         if self.stale is not None and self.waiters and now >= self.stale_at:
             self.stale_due(self, now)
-        self._go_on(now, self.resolution.handle_timer, now)
+        try:
+            self.resolution.handle_timer(now)
+        except Exception:
+            log.exception(_FAULT)
+            self._land(now)
+        if self.resolution.answer is not None:
+            self._land(now)
 
     def give_up(self, now: float) -> None:
         """End without an answer."""
+        self._land(now)
+
+    def _land(self, now: float) -> None:
         if not self.done:
             self.done = True
             self.landed(self, now)
-
-    def _go_on(
-        self, now: float, step: Callable[..., object], *arguments: object, **options: object
-    ) -> object:
-        """Take a step of the resolution; return what it returns."""
-        returned = None
-        try:
-            returned = step(*arguments, **options)
-        except Exception:
-            log.exception("a query failed by a fault of ours")
-            self.give_up(now)
-        if self.resolution.answer is not None and not self.done:
-            self.done = True
-            self.landed(self, now)
-        return returned

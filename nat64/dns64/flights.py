@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from nat64.dns64 import answer as answers
 from nat64.dns64 import ipv4only
-from nat64.dns64.cache import FAILURE_RECHECK
+from nat64.dns64.cache import FAILURE_RECHECK, USABLE
 from nat64.dns64.flight import Flight, Waiter
 from nat64.dns64.message import Message, Question, RCode, name_of
 from nat64.dns64.plain_first import PlainFirst, is_below_arpa
@@ -144,7 +144,7 @@ class Flights:
         flight.client.flights -= 1
         answer = flight.resolution.answer
         waiters = self._take_waiters(flight)
-        failed = answer is None or answer.rcode not in (RCode.NOERROR, RCode.NXDOMAIN)
+        failed = answer is None or answer.rcode not in USABLE
         stale = flight.stale
         better = stale or self._cache.get(flight.key, now) if failed else None
         if better is not None:

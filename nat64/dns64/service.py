@@ -27,7 +27,7 @@ from nat64.dns64.message import MalformedMessage, RCode, RRType, parse, wire_nam
 from nat64.dns64.rate_limit import RateLimit, Verdict
 from nat64.dns64.ready_answers import ReadyAnswers
 from nat64.dns64.responder import Responder
-from nat64.dns64.statistics import Histogram, Statistics
+from nat64.dns64.statistics import Statistics
 from nat64.dns64.terms import PLAIN, Terms, terms_of
 from nat64.dns64.transport import Transport
 from nat64.dns64.views import Views, forwarders_of
@@ -181,7 +181,7 @@ class Service:
         counters[_QUERIES[Transport.UDP]] += ready
         counters["cached"] += ready
         if all_of_them:
-            self.statistics.latencies.setdefault(AT_ONCE, Histogram()).note(seconds, all_of_them)
+            self.statistics.took(AT_ONCE, seconds, all_of_them)
 
     def flush(self, name: str | None = None) -> int:
         """Forget the answers that are kept for a name and all below it, or all; return how many went."""

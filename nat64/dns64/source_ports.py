@@ -33,10 +33,8 @@ OLDEST_SECONDS: Final = 10.0
 MOST_USELESS: Final = 100
 """Datagrams to one port that answer nothing before it is given up: somebody is guessing."""
 _LONGEST_DATAGRAM: Final = 65535
-_BURST: Final = 32
-"""Datagrams that are read from one port before others have their turn."""
-_PORTS_AT_A_TIME: Final = 16
-_MOST_TURNS: Final = 64
+_PORTS_AT_A_TIME: Final = 32
+_MOST_TURNS: Final = 256
 _FORGED: Final = "too many replies that do not fit; see who forges them, or what it answers"
 
 
@@ -181,43 +179,33 @@ class UdpForwarders:
         return len(readable)
 
     def _read(self, port: _Port, now: float) -> None:
-        receive = port.source.recv
-        for _ in range(_BURST):
-            try:
-                data = receive(_LONGEST_DATAGRAM)
-            except BlockingIOError:
-                return
-            except OSError as error:
-                self._retire(port)
-                self._port_failed(port, error)
-                return
-            if self._is_wanted(port, data, now):
-                if not port.waiting:
-                    return
-            elif self._is_given_up(port, now):
-                return
-
-    def _is_wanted(self, port: _Port, data: bytes, now: float) -> bool:
+        """Read one datagram. Of a port that has more the next turn tells."""
+        try:
+            data = port.source.recv(_LONGEST_DATAGRAM)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._retire(port)
+            self._port_failed(port, error)
+            return
         ident = data[:2]
         waiting = port.asked.get(ident)
         if waiting is not None and waiting.asker.reply_received(waiting.ask, data, now):
             port.forget(waiting)
-            return True
+            return
         if waiting is not None or ident not in port.asked:
             self._counters["forged"] += 1
-        return False
-
-    def _is_given_up(self, port: _Port, now: float) -> bool:
-        """Count what was of no use; leave the port when it is too much, and put its questions again from others."""
         port.useless += 1
-        if port.useless < MOST_USELESS:
-            return False
+        if port.useless >= MOST_USELESS:
+            self._give_up(port, now)
+
+    def _give_up(self, port: _Port, now: float) -> None:
+        """Leave a port at which too much was of no use, and put its questions again from others."""
         self._retire(port)
         for waiting in port.still_waiting():
             if port.forget(waiting):  # else what was told to another one has ended this, too
                 self._move(waiting, now)
         self.close_port(port)
-        return True
 
     def _move(self, waiting: Waiting, now: float) -> None:
         if waiting.was_moved:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 BOUNDS: Final = tuple(1 << power for power in range(4, 24))
 """The upper bounds of the buckets in microseconds, 16 to 8.4 million; one more bucket takes what is longer."""
+_FIRST_BOUND: Final = BOUNDS[0]
+_BOUNDS: Final = len(BOUNDS)
 
 
 @dataclass(slots=True)
@@ -24,8 +26,8 @@ class Histogram:
         """Count `times` answers that took so long each."""
         micro = int(seconds * 1e6)
         # A bucket holds what is at most its bound: 16 and less, 17 to 32, …
-        bucket = max(0, (max(micro, 1) - 1).bit_length() - 4)
-        self.counts[min(bucket, len(BOUNDS))] += times
+        bucket = (micro - 1).bit_length() - 4 if micro > _FIRST_BOUND else 0
+        self.counts[min(_BOUNDS, bucket)] += times
         self.seconds += seconds * times
 
     def add(self, other: Histogram) -> None:
@@ -57,7 +59,14 @@ class Statistics:
     def answered(self, outcome: str, seconds: float, times: int = 1) -> None:
         """Count `times` answers of that outcome that took so long each."""
         self.counters[outcome] += times
-        self.latencies.setdefault(outcome, Histogram()).note(seconds, times)
+        self.took(outcome, seconds, times)
+
+    def took(self, outcome: str, seconds: float, times: int) -> None:
+        """Note that `times` answers of that outcome, counted elsewhere, took so long each."""
+        histogram = self.latencies.get(outcome)
+        if histogram is None:
+            histogram = self.latencies[outcome] = Histogram()
+        histogram.note(seconds, times)
 
     def add(self, other: Statistics) -> None:
         """Count what another has counted, too."""

@@ -100,17 +100,17 @@ class Upstream:
 
     def send(self, ask: Ask, chase: _Chase, now: float) -> _Waiting:
         """Put a question to its forwarder. Raises `ForwarderError` and `OSError` when that cannot be done."""
-        if ask.forwarder.https_path is not None:
-            if self._https is None:
-                self._https = self._load_https()
-            return self._https.send(ask, chase)
-        if ask.tcp:
+        if not ask.tcp:
+            if self._udp is None:
+                self._udp = UdpForwarders(self.statistics.counters)
+            waiting = Waiting(ask, chase)
+            self._udp.send(waiting, now)
+            return waiting
+        if ask.forwarder.https_path is None:
             return self._streams.send(ask, chase)
-        if self._udp is None:
-            self._udp = UdpForwarders(self.statistics.counters)
-        waiting = Waiting(ask, chase)
-        self._udp.send(waiting, now)
-        return waiting
+        if self._https is None:
+            self._https = self._load_https()
+        return self._https.send(ask, chase)
 
     def _load_https(self) -> HttpsForwarders:
         try:

@@ -10,7 +10,7 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from nat64.dns64.message import CLASS_IN, HEADER_SIZE, RRType
+from nat64.dns64.message import CLASS_IN, HEADER_SIZE, UNFRAGMENTED_SIZE, RRType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nat64.dns64.message import Message
 
 _HEADER: Final = struct.Struct("!HHHHHH")
+_COUNTS: Final = struct.Struct("!HHHH")
 _KIND: Final = struct.Struct("!HH")  # QTYPE, QCLASS
 _OPT: Final = struct.Struct("!BHHIH")  # the root, type, size, extended RCODE and flags, RDLENGTH
 _RECORD: Final = struct.Struct("!HHIH")  # type, class, TTL, RDLENGTH
@@ -40,6 +41,10 @@ RCODE: Final = 0x000F
 DO: Final = 0x8000
 """In the TTL of an OPT record (RFC 6891 section 6.1.4)."""
 
+# Plain numbers: to look up a member costs as much as half the reading of a record.
+_TYPE_OPT: Final = int(RRType.OPT)
+_TYPE_SOA: Final = int(RRType.SOA)
+_TYPE_AAAA: Final = int(RRType.AAAA)
 _LONGEST_LABEL: Final = 63
 _LONGEST_NAME: Final = 255
 _POINTER: Final = 0xC0
@@ -113,7 +118,7 @@ def _read_opt(data: bytes, at: int, query: ClientQuery) -> int:
     """Read the OPT record at `at` into the query; return where it ends. Raises `IndexError` and `struct.error`."""
     root, rtype, query.udp_size, extended, length = _OPT.unpack_from(data, at)
     at += _OPT.size
-    if root or rtype != RRType.OPT or at + length != len(data):
+    if root or rtype != _TYPE_OPT or at + length != len(data):
         raise IndexError
     query.dnssec_ok = bool(extended & DO)
     query.version = extended >> 16 & 0xFF
@@ -155,6 +160,16 @@ def _read_options(data: bytes, at: int) -> tuple[tuple[int, bytes], ...]:
             raise IndexError
         options.append((code, data[at - length : at]))
     return tuple(options)
+
+
+_OPT_OF_QUERY: Final = _OPT.pack(0, RRType.OPT, UNFRAGMENTED_SIZE, 0, 0)
+_ONE_QUESTION_AND_OPT: Final = _COUNTS.pack(1, 0, 0, 1)
+
+
+def write_plain_query(ident: int, flags: int, name: bytes, qtype: int) -> bytes:
+    """Write a query of class IN with an OPT record, as `write_query` does."""
+    question = name + _KIND.pack(qtype, CLASS_IN)
+    return _KIND.pack(ident, flags) + _ONE_QUESTION_AND_OPT + question + _OPT_OF_QUERY
 
 
 def write_query(ident: int, flags: int, question: bytes, edns: tuple[int, bool] | None) -> bytes:
@@ -205,7 +220,7 @@ def read_plain_reply(data: bytes, question_end: int) -> PlainReply | None:
         at = end
         if additionals:
             root, rtype, _, extended, length = _OPT.unpack_from(data, at)
-            if root or rtype != RRType.OPT or length or extended & ~DO:
+            if root or rtype != _TYPE_OPT or length or extended & ~DO:
                 return None
             at += _OPT.size
     except (struct.error, IndexError):
@@ -217,20 +232,22 @@ def _read_addresses(
     data: bytes, at: int, count: int, qtype: int, size: int
 ) -> tuple[int, tuple[bytes, ...], int]:
     """Read so many records of the question's name: their TTL, addresses, where they end. Raises `IndexError`."""
-    expected = (_NAME_OF_QUESTION, qtype, CLASS_IN)
-    first = None
-    found = []
-    for _ in range(count):
-        *kind, ttl, length = _ADDRESS.unpack_from(data, at)
-        at += _ADDRESS.size + size
-        if first is None:
-            first = ttl
-        if (*kind,) != expected or length != size or ttl != first or ttl >= _SIGN_BIT:
-            raise IndexError
-        found.append(data[at - size : at])
-    if at > len(data) or first is None:
+    head = data[at : at + _ADDRESS.size]
+    name, rtype, rclass, ttl, length = _ADDRESS.unpack(head)
+    each = _ADDRESS.size + size
+    end = at + count * each
+    if name != _NAME_OF_QUESTION or rtype != qtype or rclass != CLASS_IN or length != size:
         raise IndexError
-    return first, tuple(found), at
+    if ttl >= _SIGN_BIT or end > len(data):
+        raise IndexError
+    found = []
+    while at < end:
+        behind = at + _ADDRESS.size
+        if data[at:behind] != head:
+            raise IndexError
+        at += each
+        found.append(data[behind:at])
+    return ttl, tuple(found), end
 
 
 def _read_soa(data: bytes, at: int) -> tuple[int, int]:
@@ -240,7 +257,7 @@ def _read_soa(data: bytes, at: int) -> tuple[int, int]:
     at += _RECORD.size
     end = at + length
     numbers_at = _end_of_name(data, _end_of_name(data, at))
-    if rtype != RRType.SOA or rclass != CLASS_IN or numbers_at + _SOA_NUMBERS.size != end:
+    if rtype != _TYPE_SOA or rclass != CLASS_IN or numbers_at + _SOA_NUMBERS.size != end:
         raise IndexError
     minimum = _SOA_NUMBERS.unpack_from(data, numbers_at)[4]
     return min(ttl if ttl < _SIGN_BIT else 0, minimum), end
@@ -299,7 +316,7 @@ def ttls_at(data: bytes) -> tuple[int, ...]:
     for _ in range(sum(counts)):
         at = _skip_name(data, at)
         rtype, _, _, length = _RECORD.unpack_from(data, at)
-        if rtype != RRType.OPT:
+        if rtype != _TYPE_OPT:
             found.append(at + 4)
         at += _RECORD.size + length
     return tuple(found)
@@ -321,7 +338,7 @@ def _skip_name(data: bytes, at: int) -> int:
 
 def write_aaaa(name: bytes, addresses: Sequence[bytes], ttl: int, flags: int) -> bytes:
     """Write a response with AAAA records of the name asked; the ID is 0."""
-    question = name + _KIND.pack(RRType.AAAA, CLASS_IN)
-    head = _ADDRESS.pack(_NAME_OF_QUESTION, RRType.AAAA, CLASS_IN, ttl, 16)
+    question = name + _KIND.pack(_TYPE_AAAA, CLASS_IN)
+    head = _ADDRESS.pack(_NAME_OF_QUESTION, _TYPE_AAAA, CLASS_IN, ttl, 16)
     records = b"".join([head + address for address in addresses])
     return _HEADER.pack(0, flags, 1, len(addresses), 0, 0) + question + records

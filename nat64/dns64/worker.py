@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import gc
 import logging
-import secrets
 import select
 import time
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nat64.dns64.certificates import read_certificates
 from nat64.dns64.query_log import line_of
 from nat64.dns64.query_log_file import QueryLogFile
+from nat64.dns64.random_ids import random_ids
 from nat64.dns64.service import Service
 from nat64.dns64.sockets import BoundSockets, hear_no_more
 from nat64.dns64.tcp_listeners import Accepting, Tasks, TcpListeners
@@ -78,7 +78,7 @@ class _Worker:
         self._upstream = upstream = assignment.upstream
         self._query_log = QueryLogFile(upstream.statistics)
         self._service = Service(
-            random_id=lambda: secrets.randbelow(1 << 16),
+            random_id=random_ids().__next__,
             statistics=upstream.statistics,
             seconds_utc=time.time,
             cookie_secret=assignment.cookie_secret,

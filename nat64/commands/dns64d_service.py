@@ -27,6 +27,7 @@ from nat64.dns64.sockets import BindError, Families, bindings
 from nat64.process import event_log, privileges, readiness, upgrade
 from nat64.process.detach import Detached, detach, log_to_syslog
 from nat64.process.errors import ProcessError
+from nat64.process.forked import expect_children
 from nat64.process.pidfile import pidfile
 
 if TYPE_CHECKING:
@@ -72,8 +73,7 @@ class Settings:
 def run(settings: Settings, config: Dns64Config) -> None:
     """Serve until SIGTERM or SIGINT. Raises `BindError` or `ProcessError` when there is no starting."""
     signal.pthread_sigmask(signal.SIG_BLOCK, upgrade.WAITING_SIGNALS)
-    # Were it ignored by who starts us, no worker could be waited for.
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    expect_children()
     event_log.start(settings.log_level)
     _allow_many_sockets()
     before = upgrade.handed_over()

@@ -30,6 +30,7 @@ from nat64.device.workers import Workers
 from nat64.process import event_log, privileges, readiness
 from nat64.process.detach import Detached, detach
 from nat64.process.errors import ProcessError
+from nat64.process.forked import expect_children
 from nat64.process.pidfile import pidfile
 from nat64.siit.settings import Settings, UdpZeroChecksum
 from nat64.siit.translator import Translator
@@ -74,6 +75,7 @@ def run(config: NatConfig, invocation: Invocation) -> int:
     """Run the daemon until it is told to end; return its exit status. Raises `ProcessError` while it starts."""
     if invocation.chroot and config.data_dir is None:
         raise ProcessError("--chroot needs a directory; set data-dir in the config")
+    expect_children()
     event_log.start(logging.DEBUG if invocation.debug else logging.INFO)
     logging.getLogger("asyncio").setLevel(logging.INFO)  # its debug messages would drown ours
     for warning in config.warnings:

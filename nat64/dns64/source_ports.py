@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 MOST_PORTS: Final = 64
 """Ports of a forwarder that questions are spread over. While there are fewer, each question gets a new one."""
-MOST_ASKS: Final = 32
+MOST_ASKS: Final = 64
 """Questions by one port before another takes its place."""
 OLDEST_SECONDS: Final = 10.0
 """The age at which that happens to any port."""

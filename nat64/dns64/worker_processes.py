@@ -204,7 +204,7 @@ class WorkerProcesses:
         status = 1
         try:
             keep_only({channel.fileno(), *self._keep(number), *event_log.descriptors()})
-            with contextlib.suppress(OSError):  # a service manager's filter: then it is kept, and of no use
+            with contextlib.suppress(OSError):  # a filter that is not ours: then it is kept, and of no use
                 privileges.give_up(privileges.Capability.NET_BIND_SERVICE)
             self._serve(number, channel)
             status = 0

@@ -1,4 +1,4 @@
-"""What a process does first that a daemon forked off to work for it."""
+"""Processes that a daemon forks off to work for it: what it does before that, and they do first."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 
 _STANDARD_STREAMS: Final = 3
 _DAEMONS_SIGNALS: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
+
+
+def expect_children() -> None:
+    """Have the kernel keep how children end until they are waited for; who started us may have had it forget."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 def keep_only(descriptors: Iterable[int]) -> None:

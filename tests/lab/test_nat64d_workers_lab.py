@@ -148,6 +148,21 @@ def test_workers_end_with_the_daemon_however_it_ends(with_workers: GatewayNetwor
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
+def test_workers_are_waited_for_also_where_the_end_of_children_was_ignored_before(
+    bare: GatewayNetwork,
+) -> None:
+    bare.write_config("workers 2")
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # what we start inherits it
+    try:
+        bare.start()
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert len(workers_of(bare)) == 1
+    transfer(bare, 100_000)
+    assert bare.stop() == 0
+    assert "Traceback" not in bare.log.read_text()
+
+
 def test_a_device_made_for_one_worker_is_served_by_one(bare: GatewayNetwork) -> None:
     bare.write_config("workers 1")
     bare.command("--mktun")

@@ -60,11 +60,16 @@ lock: setup
 
 ## Run all checks and tests (root; under 30 minutes on 2 cores)
 .PHONY: test
-test: lint unit lab molecule
+test: lint-and-unit lab molecule
 
 ## All of it, with what takes too long for `make test` (root)
 .PHONY: test-all
-test-all: lint unit lab molecule-all sanity strangers
+test-all: lint-and-unit lab molecule-all sanity strangers
+
+# Beside each other: linters take one core at a time. Each prints when it is done.
+.PHONY: lint-and-unit
+lint-and-unit: setup-dev bundle
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint unit
 
 ## Style, types, roles, scripts
 .PHONY: lint

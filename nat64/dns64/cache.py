@@ -15,7 +15,7 @@ from nat64.dns64.message import RCode
 if TYPE_CHECKING:
     from nat64.dns64.answer import Answer
 
-_OVERHEAD: Final = 440
+_OVERHEAD: Final = 340
 """Bytes of one entry that are always there: its objects, and its place in the table."""
 TTL_COST: Final = 40
 """Bytes that it takes to know where a TTL stands: a number, and its place in a tuple."""
@@ -36,8 +36,8 @@ class Kept:
     answer: Answer
     since: float
     until: float
-    gone: float
-    """When it is of no use any more, also as a stale one."""
+    stale: float
+    """Seconds that it is of use beyond `until`, as a stale one."""
     recheck: float = 0.0
     """Before then nobody is asked anew: asking has failed, and it stands in, be it stale."""
 
@@ -81,7 +81,7 @@ class Cache:
         if kept is None:
             return None
         # It may have been put when `stale` was longer.
-        if now >= kept.until and now >= min(kept.gone, kept.until + self.stale):
+        if now >= kept.until and now >= kept.until + min(kept.stale, self.stale):
             self._drop(key)
             return None
         self._kept.move_to_end(key)
@@ -100,7 +100,7 @@ class Cache:
             self.used -= _cost(oldest, gone.answer)
         # A failure is never better than none.
         stale = self.stale if answer.rcode in USABLE else 0.0
-        kept = self._kept[key] = Kept(answer, now, now + life, now + life + stale)
+        kept = self._kept[key] = Kept(answer, now, now + life, stale)
         return kept
 
     def flush(self, name: bytes | None = None) -> int:

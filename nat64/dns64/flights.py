@@ -104,7 +104,7 @@ class Flights:
         if answer is not None:
             self._cache.put(key, answer, now)
             return
-        stale = kept if kept.gone > kept.until else None
+        stale = kept if kept.stale else None
         if self._set_out(key, waiter, stale, now) is not None:
             self._statistics.counters["prefetched"] += 1
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 TTL_WITHOUT_SOA: Final = 600
 """Seconds; RFC 6147 section 5.1.7."""
+_SYNTHESIZED: Final = (extended_error.SYNTHESIZED,)  # one for all: many answers are kept
 EVERY_ADDRESS: Final = (ipaddress.IPv6Network("::/0"),)
 """An exclusion set that leaves no AAAA record."""
 
@@ -116,7 +117,7 @@ def of_plain(name: bytes, aaaa: PlainReply, a: PlainReply, choice: PrefixChoice)
         return None
     addresses = [embedded[address] for address in a.addresses if address in embedded]
     ttl = min(a.ttl, aaaa.ttl)
-    return answer.with_aaaa(name, addresses, ttl, "synthesized", (extended_error.SYNTHESIZED,))
+    return answer.with_aaaa(name, addresses, ttl, "synthesized", _SYNTHESIZED)
 
 
 def nothing_to_make(aaaa_reply: Message | None, a_reply: Message) -> Message:

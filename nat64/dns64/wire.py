@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from nat64.dns64.message import CLASS_IN, HEADER_SIZE, UNFRAGMENTED_SIZE, RRType
@@ -322,6 +323,7 @@ def ttls_at(data: bytes) -> tuple[int, ...]:
     return tuple(found)
 
 
+@lru_cache(1024)  # one tuple for all answers of a shape: many are kept
 def ttls_of_addresses(at: int, count: int, size: int) -> tuple[int, ...]:
     """Return where the TTLs stand of so many plain records from `at` on, with addresses of `size` bytes."""
     each = _ADDRESS.size + size

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from nat64 import __version__
@@ -32,7 +31,7 @@ def commands(daemon: Daemon) -> Mapping[str, Command]:
 
     async def stats(_: Mapping[str, object]) -> Result:
         answers = await daemon.server.ask_workers()
-        return stats_rows(_accounts(answers)) | _silent(answers)
+        return stats_rows(_accounts(answers), daemon.server.processes.counted()) | _silent(answers)
 
     async def flush(arguments: Mapping[str, object]) -> Result:
         answers = await daemon.server.flush(_name(arguments))
@@ -63,9 +62,6 @@ async def _status(daemon: Daemon) -> Result:
     server = daemon.server
     answers = await server.ask_workers()
     accounts = _accounts(answers)
-    counters = Counter[str]()
-    for account in accounts:
-        counters.update(account["statistics"]["counters"])
     return {
         "daemon": "dns64d",
         "version": __version__,
@@ -80,7 +76,7 @@ async def _status(daemon: Daemon) -> Result:
         "allow_query": [str(network) for network in server.allowed],
         "outstanding": sum(account["outstanding"] for account in accounts),
         "workers": worker_rows(answers, server.processes),
-        "counters": dict(counters),
+        "counters": dict(server.processes.counted().counters),
     } | _silent(answers)
 
 

@@ -24,6 +24,7 @@ from nat64.dns64.interfaces import InterfacesUnreadableError, connected_networks
 from nat64.dns64.listening import Listening, Opened, adopted
 from nat64.dns64.server import Server, worker_count
 from nat64.dns64.sockets import BindError, Families, bindings
+from nat64.dns64.statistics import Statistics
 from nat64.process import event_log, privileges, readiness, upgrade
 from nat64.process.detach import Detached, detach, log_to_syslog
 from nat64.process.errors import ProcessError
@@ -129,6 +130,8 @@ class Daemon:
         self.upgrades = before.get("upgrades", 0)
         secret = bytes.fromhex(before.get("cookie_secret", ""))
         self.server = Server(self.settings.families, connected_networks, config, listening, secret)
+        if "counted" in before:
+            self.server.processes.counted_before.add(Statistics.from_json(before["counted"]))
         changes = AddressChanges()
         async with self._reloading:  # a SIGHUP waits until everything stands
             await self._start(config, before.get("workers", ()))
@@ -146,7 +149,7 @@ class Daemon:
         await self.server.end(_ENDS_WITHIN)
         log.info("ended")
 
-    async def _start(self, config: Dns64Config, workers_before: Sequence[tuple[int, int]]) -> None:
+    async def _start(self, config: Dns64Config, workers_before: Sequence[Sequence[Any]]) -> None:
         try:
             await self.server.prepare()
         except InterfacesUnreadableError as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from nat64.dns64.statistics import Statistics
 from nat64.dns64.views import forwarders_of
 
 if TYPE_CHECKING:
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
 
     from nat64.config.dns64_config import Dns64Config
     from nat64.control.protocol import Result
+    from nat64.dns64.statistics import Statistics
     from nat64.dns64.worker_processes import Worker, WorkerProcesses
 
 MEANINGS = {
@@ -98,16 +98,13 @@ def worker_rows(
     ]
 
 
-def stats_rows(accounts: Iterable[Mapping[str, Any]]) -> Result:
-    """Return what all workers have counted, with the meaning; and how long answers took by their outcome.
+def stats_rows(accounts: Iterable[Mapping[str, Any]], whole: Statistics) -> Result:
+    """Return what was counted in the whole, with the meaning; and how long answers took by their outcome.
 
-    Times are microseconds; the quantiles are the bounds under which they lie. The cache's bytes are an estimate.
+    The cache is that of the workers with these `accounts`. Times are microseconds; the quantiles are the bounds under which they lie. The cache's bytes are an estimate.
     """
-    accounts = list(accounts)
-    whole = Statistics()
     cache = Counter[str]()
     for account in accounts:
-        whole.add(Statistics.from_json(account["statistics"]))
         cache.update(account["cache"])
     names = [*MEANINGS, *sorted(whole.counters.keys() - MEANINGS.keys())]
     return {

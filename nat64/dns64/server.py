@@ -73,10 +73,10 @@ class Server:
         self._upstream.prepare(self.config)
         self._allow(await self._networks(self.config))
 
-    async def start(self, workers_before: Sequence[tuple[int, int]] = ()) -> None:
+    async def start(self, workers_before: Sequence[Sequence[Any]] = ()) -> None:
         """Serve, and have workers leave that an earlier program has started. Raises `ProcessError`.
 
-        Those are given by their processes and the descriptors of their channels.
+        Those are given as that program's `WorkerProcesses` handed them over.
         """
         async with self._changing:
             workers = worker_count(self.config)
@@ -88,7 +88,7 @@ class Server:
         if workers_before:
             self._dismissal = asyncio.get_running_loop().create_task(self._dismiss(workers_before))
 
-    async def _dismiss(self, workers: Sequence[tuple[int, int]]) -> None:
+    async def _dismiss(self, workers: Sequence[Sequence[Any]]) -> None:
         """Have the workers of an earlier program leave; only they may have served some of the sockets."""
         await self.processes.dismiss(workers)
         async with self._changing:
@@ -157,7 +157,7 @@ class Server:
     @property
     def descriptors(self) -> list[int]:
         """The open files that the program which takes this one's place needs."""
-        channels = [descriptor for _, descriptor in self.processes.hand_over()]
+        channels = [descriptor for _, descriptor, _ in self.processes.hand_over()]
         return [*self._listening.descriptors, *channels]
 
     def hand_over(self) -> dict[str, Any]:
@@ -165,6 +165,7 @@ class Server:
         return {
             "sockets": self._listening.hand_over(),
             "workers": self.processes.hand_over(),
+            "counted": self.processes.counted_before.as_json(),
             "cookie_secret": self._cookie_secret.hex(),
         }
 

@@ -102,6 +102,7 @@ class _Worker:
         await self._end.wait()
         if self._channel.is_heard:
             await self._leave()
+            self._channel.send({"statistics": self._service.statistics.as_json()})
         self._query_log.close()
 
     def _begin(self) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from nat64.dns64.restart_pace import LONGEST_PAUSE, RestartPace
+from nat64.dns64.statistics import Statistics
 from nat64.dns64.worker_channel import Ask, SupervisorEnd
 from nat64.process import event_log, privileges
 from nat64.process.errors import ProcessError
@@ -50,6 +51,8 @@ class Worker:
     started: float
     """In seconds since 1970."""
     answers: dict[int, asyncio.Future[dict[str, Any]]] = field(default_factory=dict)
+    counted: Statistics = field(default_factory=Statistics)
+    """What it had counted when it was last heard."""
 
 
 class WorkerProcesses:
@@ -64,6 +67,8 @@ class WorkerProcesses:
     ) -> None:
         self._serve = serve
         self._keep = keep
+        self.counted_before = Statistics()
+        """What those had counted that are gone, as far as it is known: a worker that dies takes along the last seconds."""
         self._workers: dict[int, Worker] = {}
         self._leaving: set[Worker] = set()
         self._first: dict[int, asyncio.Future[None]] = {}
@@ -86,6 +91,13 @@ class WorkerProcesses:
     def restarts(self, number: int) -> int:
         """Return how often a worker was started again."""
         return self._paces[number].restarts
+
+    def counted(self) -> Statistics:
+        """Return what all workers have counted, those that are gone with them, as far as they were heard."""
+        whole = Statistics()
+        for each in (self.counted_before, *(worker.counted for worker in self._all())):
+            whole.add(each)
+        return whole
 
     async def start(self, wanted: int) -> None:
         """Start workers until there are so many. Raises `ProcessError` when one does not come to serve."""
@@ -114,18 +126,20 @@ class WorkerProcesses:
         self._wanted = min(wanted, self._wanted)
         await self._let_go(leaving, LEAVES_WITHIN)
 
-    async def dismiss(self, others: Iterable[tuple[int, int]]) -> None:
-        """Have workers leave that the program before this one has started: their processes and our channels to them."""
+    async def dismiss(self, others: Iterable[Sequence[Any]]) -> None:
+        """Have workers leave that the program before this one has started, of which it told by `hand_over`."""
         leaving = []
-        for pid, descriptor in others:
+        for pid, descriptor, counted in others:
             channel = socket.socket(fileno=descriptor)
             channel.set_inheritable(False)
-            leaving.append(self._know(-1, pid, channel))
+            worker = self._know(-1, pid, channel)
+            worker.counted = Statistics.from_json(counted)
+            leaving.append(worker)
         await self._let_go(leaving, LEAVES_WITHIN)
 
-    def hand_over(self) -> list[list[int]]:
-        """Describe the workers to the program that takes this one's place: process and descriptor of each."""
-        return [[worker.pid, worker.end.descriptor] for worker in (*self._workers.values(), *self._leaving)]
+    def hand_over(self) -> list[list[Any]]:
+        """Describe the workers to the program that takes this one's place: process, descriptor, and what it counted."""
+        return [[worker.pid, worker.end.descriptor, worker.counted.as_json()] for worker in self._all()]
 
     def tell_all(self, message: ToWorker) -> None:
         """Tell the workers something that has no answer."""
@@ -160,10 +174,13 @@ class WorkerProcesses:
     async def end(self, seconds: float) -> None:
         """End all workers, with so much time to finish what they have begun."""
         self._watch.cancel()
-        leaving = [*self._workers.values(), *self._leaving]
+        leaving = self._all()
         self._workers.clear()
         self._wanted = 0
         await self._let_go(leaving, seconds)
+
+    def _all(self) -> list[Worker]:
+        return [*self._workers.values(), *self._leaving]
 
     async def _let_go(self, leaving: Sequence[Worker], seconds: float) -> None:
         self._leaving.update(leaving)
@@ -219,6 +236,8 @@ class WorkerProcesses:
         return worker
 
     def _hear(self, worker: Worker, said: dict[str, Any]) -> None:
+        if "statistics" in said:
+            worker.counted = Statistics.from_json(said["statistics"])
         if "serving" in said:
             first = self._first.get(worker.number)
             if first is not None and not first.done():
@@ -233,6 +252,7 @@ class WorkerProcesses:
         self.replace(worker)  # should it have closed its channel only
         _, status = os.waitpid(worker.pid, 0)
         worker.end.close()
+        self.counted_before.add(worker.counted)
         for answer in worker.answers.values():
             answer.cancel()
         if worker in self._leaving:

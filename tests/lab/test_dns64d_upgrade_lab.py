@@ -60,6 +60,8 @@ def test_three_upgrades_keep_the_process_and_lose_no_query(
     account = asker.account()
     assert (account.answered, account.wrong) == (account.asked, 0)
     wait_until(lambda: len(children(before["pid"])) == 2, "the workers of the earlier programs to leave")
+    counters = daemon.status()["counters"]
+    assert counters["queries_udp"] + counters.get("queries_tcp", 0) >= account.asked
     # A port below 1024 can be opened still.
     daemon.write(CONFIG.replace("interfaces lan0", "port 54\ninterfaces lan0"))
     daemon.ctl("reload", "dns64d")

@@ -15,6 +15,7 @@ import pytest
 
 from nat64.dns64 import worker_processes
 from nat64.dns64.restart_pace import RestartPace
+from nat64.dns64.statistics import Statistics
 from nat64.dns64.worker_channel import Ask, WorkerEnd
 from nat64.dns64.worker_processes import WorkerProcesses
 from nat64.process.errors import ProcessError
@@ -42,6 +43,27 @@ def answer(number: int, channel: socket.socket) -> None:
     asyncio.run(run())
     if number == 1 and end.is_heard:
         time.sleep(60)
+
+
+def count(number: int, channel: socket.socket) -> None:
+    """Count what is asked; worker 1 says it once more when told to leave."""
+
+    end = WorkerEnd(channel)
+    statistics = Statistics()
+
+    async def run() -> None:
+        end.send({"serving": True})
+        while not end.at_end:
+            select.select([channel], (), (), 10)
+            for message in end.receive():
+                assert isinstance(message, Ask)
+                statistics.answered("cached", 0.001, 10)
+                end.send({"number": message.number, "statistics": statistics.as_json()})
+        if number == 1:
+            statistics.answered("cached", 0.001)
+            end.send({"statistics": statistics.as_json()})
+
+    asyncio.run(run())
 
 
 def fail(_number: int, _channel: socket.socket) -> None:
@@ -188,3 +210,21 @@ def test_a_worker_for_which_the_host_is_short_of_files_is_started_later(
             assert await until_there_are(1, processes) != [None]
 
     run(answer, test)
+
+
+def test_what_workers_counted_stays_known_when_they_die_and_when_they_leave() -> None:
+    async def test(processes: WorkerProcesses) -> None:
+        await processes.start(2)
+        await processes.ask_all(Ask, 5)
+        assert processes.counted().counters["cached"] == 20
+        first = processes.workers[0]
+        os.kill(first.pid, signal.SIGKILL)
+        while first in processes.workers:  # noqa: ASYNC110 - the loop hears of it meanwhile
+            await asyncio.sleep(0.01)
+        assert processes.counted().counters["cached"] == 20
+        await processes.leave(1)
+        counted = processes.counted()
+        assert counted.counters["cached"] == 21
+        assert sum(counted.latencies["cached"].counts) == 21
+
+    run(count, test)

@@ -165,7 +165,7 @@ class UdpForwarders:
     def take_replies(self) -> None:
         """Take what has come in, as much of it as has a bound."""
         for _ in range(_MOST_TURNS):
-            if self._take_some() < _PORTS_AT_A_TIME:
+            if not self._take_some():
                 return
 
     def _take_some(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import resource
 import socket
+import time
 from contextlib import contextmanager
 from ipaddress import ip_address
 from itertools import pairwise
@@ -321,3 +322,27 @@ def test_forgeries_at_every_port_do_not_keep_the_answers_from_being_taken() -> N
             assert way.statistics.counters["forged"] == (source_ports.MOST_USELESS - 1) * len(askings)
 
     run(test)
+
+
+def test_replies_that_came_in_time_are_taken_before_the_timers_also_where_many_wait_at_a_port(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(source_ports, "MOST_PORTS", 1)
+
+    async def test() -> None:
+        with upstream() as way, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+            server.bind(("127.0.0.1", 0))
+            forwarder = Forwarder(Endpoint(ip_address("127.0.0.1"), server.getsockname()[1]))
+            askings = [Asking(question(forwarder, ident=number)) for number in range(20)]
+            for asking in askings:
+                asking.timer = asyncio.get_running_loop().time() + 0.05
+                way.begin(asking)
+            for _ in askings:
+                data, asker = server.recvfrom(4096)
+                server.sendto(true_reply(data), asker)
+            time.sleep(0.2)  # noqa: ASYNC251 - the loop is behind
+            await all_end(askings)
+            assert all(asking.reply for asking in askings)
+
+    run(test)
+    assert "fault" not in caplog.text

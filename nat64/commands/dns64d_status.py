@@ -37,6 +37,7 @@ MEANINGS = {
     "overload": "queries refused because too many are under way",
     "unsent": "responses that could not be sent",
     "tcp_connections_refused": "connections beyond the limits",
+    "asked_https": "questions to forwarders over HTTPS",
     "forged": "replies that fit no question, in a forwarder's name",
 }
 """What the counters count; one that is not here tells that by its name."""

@@ -110,6 +110,7 @@ class Upstream:
             return self._streams.send(ask, chase)
         if self._https is None:
             self._https = self._load_https()
+        self.statistics.counters["asked_https"] += 1
         return self._https.send(ask, chase)
 
     def _load_https(self) -> HttpsForwarders:

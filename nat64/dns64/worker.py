@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from nat64.dns64 import cycles
 from nat64.dns64.certificates import read_certificates
 from nat64.dns64.query_log import line_of
 from nat64.dns64.query_log_file import QueryLogFile
@@ -40,11 +41,7 @@ log = logging.getLogger(__name__)
 
 LEAVES_WITHIN: Final = 8.0
 """Seconds after which a worker that is to leave goes, whatever is still under way."""
-_COLLECTS_AFTER: Final = (20_000, 5, 10)
-"""When the garbage collector looks for cycles: as answers are kept it would go through all of them again and again.
-
-Serving makes hardly any cycles; a million objects are some 100 MiB, after which it does look at everything.
-"""
+_LEAVE_CYCLES: Final = ("connections_tcp", "connections_tls", "asked_https")
 _DRAINS_WITHIN: Final = 0.3
 _LOOKS_EVERY: Final = 0.02
 
@@ -68,7 +65,7 @@ class Assignment:
 
 def serve(assignment: Assignment, channel: socket.socket) -> None:
     """Serve until told to leave, or until the supervisor is gone. This is all that a worker's process does."""
-    gc.set_threshold(*_COLLECTS_AFTER)
+    gc.set_threshold(*cycles.YOUNG, cycles.NEVER)
     asyncio.run(_Worker(channel, assignment).run(assignment))
 
 
@@ -99,6 +96,7 @@ class _Worker:
             self._serve(binding, bound)
         asyncio.get_running_loop().add_reader(self._channel.channel, self._listen)
         self._channel.send({"serving": True})
+        self._tasks.start(self._look_for_cycles())
         await self._end.wait()
         if self._channel.is_heard:
             await self._leave()
@@ -216,6 +214,17 @@ class _Worker:
         deadline = loop.time() + LEAVES_WITHIN
         while self._service.waiting and loop.time() < deadline:  # noqa: ASYNC110 - a count tells of no change
             await asyncio.sleep(_LOOKS_EVERY)
+
+    async def _look_for_cycles(self) -> None:
+        loop = asyncio.get_running_loop()
+        looks = cycles.Looks(loop.time())
+        while True:
+            await asyncio.sleep(1)
+            counters = self._service.counters
+            litter = sum(counters[name] for name in _LEAVE_CYCLES)
+            answers = len(self._service.cache)
+            if looks.is_due(loop.time(), queries=self._service.asked, answers=answers, litter=litter):
+                gc.collect()
 
     def _account(self) -> dict[str, Any]:
         """Say how it goes, in what JSON can carry."""

@@ -34,8 +34,11 @@ _NOBODY: Final = {
 _DISCARD_PORT: Final = 9
 
 _BACKLOG: Final = 1024
-_RECEIVE_OCTETS: Final = 4 << 20
-"""What may wait in a UDP socket while its worker is started anew; less where the kernel's limit is lower."""
+_RECEIVE_OCTETS: Final = 1 << 20
+"""What may wait in a UDP socket: some 2,500 queries, as its worker is started anew; less where the kernel's limit is lower.
+
+With more, those that come behind a flood would be answered when nobody waits for them any more.
+"""
 _LONGEST_DEVICE_NAME: Final = 16
 
 

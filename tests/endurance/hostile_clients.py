@@ -27,6 +27,8 @@ FORGED_SOURCES: Final = ipaddress.IPv6Network("2001:db8:f::/48")
 """Half of them in a network that is answered: see `tests.endurance.network`."""
 FLOOD: Final = 20_000
 FLOOD_EACH: Final = 10.0
+FORGED: Final = 5 * FLOOD
+"""Datagrams that are forged before it begins: to forge them in between would take the processor from those who are flooded."""
 RANDOM_NAMES: Final = 400
 """A second, for `RANDOM_NAMES_LAST` of each `RANDOM_NAMES_EACH` seconds."""
 RANDOM_NAMES_LAST: Final = 5.0
@@ -45,10 +47,12 @@ class Hostile:
         self._server = ipaddress.IPv6Address(server)
         self._random = Random(seed)  # noqa: S311 - the same each time
         self._raw = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW)
+        self._target = (server, 0)
         self._known = [
             dns.message.make_query(f"k{number}.good.example.", "AAAA", use_edns=0).to_wire()
             for number in range(_KNOWN)
         ]
+        self._forged = [self._forge(self._message()) for _ in range(max(1, round(FORGED * intensity)))]
         self._own = []
         for address in addresses:
             channel = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
@@ -58,10 +62,13 @@ class Hostile:
 
     def flood(self) -> Iterator[None]:
         """Send a burst spread over a second: known names, some that nobody knows, junk. Yields between its slices."""
+        forged = self._forged
+        at = self._random.randrange(len(forged))
         for _ in range(FLOOD // _SLICE):
             for _ in range(self._slice):
+                at = (at + 1) % len(forged)
                 with contextlib.suppress(OSError):
-                    self._raw.sendto(self._forged(self._message()), (str(self._server), 0))
+                    self._raw.sendto(forged[at], self._target)
                     self.done["forged datagrams"] += 1
             yield
 
@@ -78,7 +85,7 @@ class Hostile:
         head = struct.pack("!6H", self._random.randrange(65536), 0x0100, 1, 0, 0, 1)
         return head + labels + bytes.fromhex("001c0001 00 0029 04d0 00000000 0000")
 
-    def _forged(self, message: bytes) -> bytes:
+    def _forge(self, message: bytes) -> bytes:
         """Return an IPv6 packet with a random source."""
         source = (int(FORGED_SOURCES.network_address) | self._random.getrandbits(80)).to_bytes(16, "big")
         length = 8 + len(message)

@@ -81,7 +81,7 @@ def _plan(options: argparse.Namespace) -> Plan:
         rounds=options.rounds or (1 if quick else 3),
         seconds=options.seconds or (1 if quick else 2),
         names=options.names or (MILLION // 20 if quick else MILLION),
-        patience=25 if quick else 300,
+        patience=25 if quick else 900,
     )
 
 

@@ -191,7 +191,7 @@ class TestAnswers:
     def test_aaaa_is_synthesized(self, running: Network, server: str, transport: str) -> None:
         answer = running.dig(transport, "v4.example", "AAAA", server=server)
         assert (answer.status, answer.data) == ("NOERROR", [SYNTHESIZED])
-        assert answer.answers[0][1] == "60"
+        assert 50 < int(answer.answers[0][1]) <= 60  # others may have asked for it seconds ago
         assert "ra" in answer.flags
         assert "ad" not in answer.flags
 

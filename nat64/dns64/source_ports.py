@@ -14,6 +14,7 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from nat64.dns64 import direct_loop
 from nat64.dns64.asker import OUR_SHORTAGES
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class UdpForwarders:
         self._loop = asyncio.get_running_loop()
         # One descriptor for asyncio to watch, whatever number of ports there is: they come and go often.
         self._epoll = select.epoll()
-        self._loop.add_reader(self._epoll.fileno(), self._take_some)
+        direct_loop.add_reader(self._epoll.fileno(), self._take_some)
         self._ports: dict[int, _Port] = {}
         self._pools: dict[int, _Pool] = {}
         self._sweeping: asyncio.TimerHandle | None = None
@@ -123,7 +124,7 @@ class UdpForwarders:
             self.close_port(port)
         if self._sweeping is not None:
             self._sweeping.cancel()
-        self._loop.remove_reader(self._epoll.fileno())
+        direct_loop.remove_reader(self._epoll.fileno())
         self._epoll.close()
 
     def open_port(self, pool: _Pool, now: float) -> _Port:

@@ -8,6 +8,7 @@ import logging
 import socket
 from typing import TYPE_CHECKING, Final
 
+from nat64.dns64 import direct_loop
 from nat64.dns64.datagrams import RESPONSE_AT, VECTORS_EACH, Datagrams
 from nat64.dns64.flights import Later
 from nat64.dns64.late_responses import SLOTS, LateResponses
@@ -44,7 +45,7 @@ class UdpListener:
         self._datagrams = Datagrams(listening, asked_for=asked_for)
         self._late = LateResponses(listening, asked_for=asked_for)
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(listening.fileno(), self._readable)
+        direct_loop.add_reader(listening.fileno(), self._readable)
 
     @property
     def is_stranded(self) -> bool:
@@ -58,7 +59,7 @@ class UdpListener:
     def close(self) -> None:
         """Stop and close the socket."""
         self._send_gathered()
-        self._loop.remove_reader(self._socket.fileno())
+        direct_loop.remove_reader(self._socket.fileno())
         self._socket.close()
 
     def _readable(self) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nat64.dns64 import cycles
 from nat64.dns64.certificates import read_certificates
+from nat64.dns64.direct_loop import DirectLoop
 from nat64.dns64.query_log import line_of
 from nat64.dns64.query_log_file import QueryLogFile
 from nat64.dns64.random_ids import random_ids
@@ -66,7 +67,8 @@ class Assignment:
 def serve(assignment: Assignment, channel: socket.socket) -> None:
     """Serve until told to leave, or until the supervisor is gone. This is all that a worker's process does."""
     gc.set_threshold(*cycles.YOUNG, cycles.NEVER)
-    asyncio.run(_Worker(channel, assignment).run(assignment))
+    with asyncio.Runner(loop_factory=DirectLoop) as runner:
+        runner.run(_Worker(channel, assignment).run(assignment))
 
 
 class _Worker:

@@ -1,7 +1,8 @@
 """When a worker looks for cycles among all its objects, as Python's collector does. No I/O, no clock.
 
-Most are found while they are young, and answers make none. To look through everything stops a worker for some tenths
-of a second where it keeps hundreds of thousands of answers, so that waits until it hurts nobody, or until there must be much.
+Most are found while they are young, and answers make none. But to look through everything takes a worker seconds where
+it keeps a million answers, and nobody is answered meanwhile: so that is done while there are few, else only when what
+it may find is as large as what has to be looked through.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ NEVER: Final = 1_000_000_000
 EARLIEST: Final = 60.0
 """Seconds from one look to the next."""
 MUCH: Final = 20_000
-"""Connections and HTTPS requests, each of which may leave a cycle of some 2 KiB: after so many it is done whoever waits."""
+"""Connections and HTTPS requests, each of which may leave a cycle of some 2 KiB, which is what an answer takes."""
 FEW: Final = 20_000
 """Answers; with fewer it takes some hundredths of a second, which nobody minds."""
 
@@ -25,17 +26,12 @@ class Looks:
 
     def __init__(self, now: float) -> None:
         self._last = now
-        self._queries = 0
         self._litter = 0
 
-    def is_due(self, now: float, *, queries: int, answers: int, litter: int) -> bool:
-        """Tell whether to look now.
-
-        So many queries came so far, so many answers are kept, and so many connections and HTTPS requests there were.
-        """
-        is_quiet = queries == self._queries
-        self._queries = queries
-        if litter - self._litter < MUCH and (now - self._last < EARLIEST or not (is_quiet or answers < FEW)):
+    def is_due(self, now: float, *, answers: int, litter: int) -> bool:
+        """Tell whether to look now: so many answers are kept, and so many connections and HTTPS requests there were."""
+        is_cheap = answers < FEW and now - self._last >= EARLIEST
+        if not is_cheap and litter - self._litter < max(MUCH, answers):
             return False
         self._last = now
         self._litter = litter

@@ -140,11 +140,6 @@ class Service:
         return self.statistics.counters
 
     @property
-    def asked(self) -> int:
-        """Queries that came."""
-        return sum(self.counters[name] for name in _QUERIES.values())
-
-    @property
     def outstanding(self) -> int:
         """Questions under way."""
         return len(self._flights)

@@ -224,8 +224,7 @@ class _Worker:
             await asyncio.sleep(1)
             counters = self._service.counters
             litter = sum(counters[name] for name in _LEAVE_CYCLES)
-            answers = len(self._service.cache)
-            if looks.is_due(loop.time(), queries=self._service.asked, answers=answers, litter=litter):
+            if looks.is_due(loop.time(), answers=len(self._service.cache), litter=litter):
                 gc.collect()
 
     def _account(self) -> dict[str, Any]:

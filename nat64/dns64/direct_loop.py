@@ -37,9 +37,9 @@ class DirectSelector(selectors.EpollSelector):
         self._direct[descriptor] = callback
 
     def remove_direct(self, descriptor: int) -> None:
-        """Call it no more."""
-        del self._direct[descriptor]
-        self._epoll.unregister(descriptor)
+        """Call it no more, if it was to be called."""
+        if self._direct.pop(descriptor, None) is not None:
+            self._epoll.unregister(descriptor)
 
     def close(self) -> None:
         """Close it; nothing is called any more."""

@@ -56,10 +56,14 @@ class UdpListener:
             return error.errno == errno.ENODEV
         return False
 
+    def stop(self) -> None:
+        """Take nothing more; responses can still be sent."""
+        direct_loop.remove_reader(self._socket.fileno())
+
     def close(self) -> None:
         """Stop and close the socket."""
         self._send_gathered()
-        direct_loop.remove_reader(self._socket.fileno())
+        self.stop()
         self._socket.close()
 
     def _readable(self) -> None:

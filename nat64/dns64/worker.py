@@ -262,8 +262,8 @@ class _Served:
     def stop(self) -> None:
         """Take nothing more; responses can still be sent."""
         self.tcp.close()
-        if self.bound.udp is not None:
-            asyncio.get_running_loop().remove_reader(self.bound.udp)
+        if self.udp is not None:
+            self.udp.stop()
 
     def close(self) -> None:
         """Close the sockets, but for the connections that were accepted."""

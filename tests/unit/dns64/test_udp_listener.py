@@ -15,6 +15,7 @@ import pytest
 
 from nat64.config.totd import parse
 from nat64.dns64.datagrams import SLOTS, Datagrams
+from nat64.dns64.direct_loop import DirectLoop
 from nat64.dns64.late_responses import LateResponses
 from nat64.dns64.service import Service
 from nat64.dns64.sockets import Binding, open_bound
@@ -22,6 +23,8 @@ from nat64.dns64.udp_listener import UdpListener
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from nat64.dns64.flight import Flight
 
     Check = Callable[[Service, socket.socket, tuple[str, int]], None]
 
@@ -252,3 +255,37 @@ def test_a_late_response_that_is_too_long_is_an_error_and_takes_no_room() -> Non
         with pytest.raises(ValueError, match="different structures"):
             late.add((bytes(16), b""), bytes(1233))
         assert len(late) == 0
+
+
+@pytest.mark.parametrize("factory", [DirectLoop, asyncio.SelectorEventLoop])
+def test_a_stopped_listener_leaves_queries_to_others_and_still_sends_what_comes_later(
+    factory: type[asyncio.AbstractEventLoop],
+) -> None:
+    async def run() -> None:
+        service = Service(random_id=lambda: 1)
+        service.configure(parse(CONFIG, "f"))
+        pair = open_bound(Binding(ip_address("::1"), 0))
+        assert pair.udp is not None
+        pair.udp.setblocking(False)
+        begun: list[Flight] = []
+        listener = UdpListener(
+            pair.udp, service, lambda: begun.extend(service.flights_to_begin()), asked_for=False
+        )
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as client:
+            client.settimeout(5)
+            client.connect(pair.udp.getsockname()[:2])
+            client.send(dns.message.make_query("elsewhere.example.", "A", id=7).to_wire())
+            while not begun:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0)
+            listener.stop()
+            another = dns.message.make_query(LOCAL, "AAAA").to_wire()
+            client.send(another)
+            await asyncio.sleep(0.05)
+            begun[0].give_up(asyncio.get_running_loop().time())
+            assert dns.message.from_wire(await asyncio.to_thread(client.recv, 4096)).id == 7
+            assert pair.udp.recv(4096) == another
+        listener.close()
+        pair.tcp.close()
+
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(run())

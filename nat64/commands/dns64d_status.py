@@ -102,7 +102,8 @@ def worker_rows(
 def stats_rows(accounts: Iterable[Mapping[str, Any]], whole: Statistics) -> Result:
     """Return what was counted in the whole, with the meaning; and how long answers took by their outcome.
 
-    The cache is that of the workers with these `accounts`. Times are microseconds; the quantiles are the bounds under which they lie. The cache's bytes are an estimate.
+    The cache is that of the workers with these `accounts`; its bytes are an estimate. Times are microseconds; the
+    quantiles are the bounds under which they lie.
     """
     cache = Counter[str]()
     for account in accounts:

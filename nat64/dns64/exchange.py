@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from nat64.dns64 import extended_error, wire
-from nat64.dns64.message import UNFRAGMENTED_SIZE, RCode, wire_name
+from nat64.dns64.message import RCode, wire_name
 from nat64.dns64.random_case import in_random_case
 from nat64.dns64.reply import CaseMismatch, Reply, read_reply
 
@@ -214,8 +214,8 @@ class Exchange:
         bits = wire.RD if flags.recursion_desired else 0
         bits |= wire.CD if flags.checking_disabled else 0
         bits |= wire.AD if forwarder.validating else 0
-        offer = (UNFRAGMENTED_SIZE, flags.dnssec_ok) if edns else None
-        data = wire.write_query(self.random_id(), bits, question, offer)
+        dnssec_ok = flags.dnssec_ok if edns else None
+        data = wire.write_query(self.random_id(), bits, question, dnssec_ok=dnssec_ok)
         ask = Ask(forwarder, tcp or forwarder.is_encrypted, data, edns, now)
         self._unsent.append(ask)
         self._open.append(ask)

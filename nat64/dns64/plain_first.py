@@ -7,6 +7,7 @@ which takes over what was asked and what was replied so far, as if it had been i
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -30,14 +31,15 @@ if TYPE_CHECKING:
     _Taken: TypeAlias = tuple[bytes, PlainReply, float]
     """A reply, as it came and as it was read, and when."""
 
-_KIND_SIZE: Final = 4
 _QR: Final = wire.QR >> 8
 _QR_OPCODE: Final = (wire.QR | wire.OPCODE) >> 8
 _ONE_QUESTION: Final = b"\0\1"
 _RD_CD: Final = wire.RD | wire.CD
 _TYPE_A: Final = int(RRType.A)
 _TYPE_AAAA: Final = int(RRType.AAAA)
-_SHORT_WAY: Final = frozenset((_TYPE_A, _TYPE_AAAA))
+_KINDS: Final = {qtype: struct.pack("!HH", qtype, CLASS_IN) for qtype in (_TYPE_A, _TYPE_AAAA)}
+"""QTYPE and QCLASS of the questions that go the short way."""
+_KIND_SIZE: Final = 4
 _ARPA: Final = b"\x04arpa\0"
 
 
@@ -71,7 +73,7 @@ class PlainFirst:
         qtype = query.qtype
         forwarder = None
         if (
-            qtype in _SHORT_WAY
+            qtype in _KINDS
             and query.qclass == CLASS_IN
             and query.flags & _RD_CD == wire.RD
             and not (query.dnssec_ok or around.has_domains or is_below_arpa(query.name))
@@ -136,7 +138,7 @@ class PlainFirst:
         if around.randomize_case:
             name = in_random_case(name, around.random_id)
         flags = wire.RD | wire.AD if forwarder.validating else wire.RD
-        data = wire.write_plain_query(around.random_id(), flags, name, qtype)
+        data = wire.write_query(around.random_id(), flags, name + _KINDS[qtype], dnssec_ok=False)
         return Ask(forwarder, tcp=False, data=data, edns=True, sent=now)
 
     def _conclude(self, now: float) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _HEADER: Final = struct.Struct("!HHHHHH")
 _COUNTS: Final = struct.Struct("!HHHH")
-_KIND: Final = struct.Struct("!HH")  # QTYPE, QCLASS
+_KIND: Final = struct.Struct("!HH")  # QTYPE, QCLASS; or ID, flags
 _OPT: Final = struct.Struct("!BHHIH")  # the root, type, size, extended RCODE and flags, RDLENGTH
 _RECORD: Final = struct.Struct("!HHIH")  # type, class, TTL, RDLENGTH
 _ADDRESS: Final = struct.Struct("!HHHIH")  # a pointer for the name, and the same
@@ -163,23 +163,20 @@ def _read_options(data: bytes, at: int) -> tuple[tuple[int, bytes], ...]:
     return tuple(options)
 
 
-_OPT_OF_QUERY: Final = _OPT.pack(0, RRType.OPT, UNFRAGMENTED_SIZE, 0, 0)
-_ONE_QUESTION_AND_OPT: Final = _COUNTS.pack(1, 0, 0, 1)
+_BARE: Final = _COUNTS.pack(1, 0, 0, 0)
+_WITH_OPT: Final = _COUNTS.pack(1, 0, 0, 1)
+_OPT_OF_QUERY: Final = {
+    dnssec_ok: _OPT.pack(0, RRType.OPT, UNFRAGMENTED_SIZE, DO if dnssec_ok else 0, 0)
+    for dnssec_ok in (False, True)
+}
 
 
-def write_plain_query(ident: int, flags: int, name: bytes, qtype: int) -> bytes:
-    """Write a query of class IN with an OPT record, as `write_query` does."""
-    question = name + _KIND.pack(qtype, CLASS_IN)
-    return _KIND.pack(ident, flags) + _ONE_QUESTION_AND_OPT + question + _OPT_OF_QUERY
-
-
-def write_query(ident: int, flags: int, question: bytes, edns: tuple[int, bool] | None) -> bytes:
-    """Write a query with a question section; `edns` is the UDP size that is offered, and DO."""
-    if edns is None:
-        return _HEADER.pack(ident, flags, 1, 0, 0, 0) + question
-    size, dnssec_ok = edns
-    opt = _OPT.pack(0, RRType.OPT, size, DO if dnssec_ok else 0, 0)
-    return _HEADER.pack(ident, flags, 1, 0, 0, 1) + question + opt
+def write_query(ident: int, flags: int, question: bytes, *, dnssec_ok: bool | None) -> bytes:
+    """Write a query with a question section and an OPT record with or without DO; ``None``: without an OPT record."""
+    head = _KIND.pack(ident, flags)
+    if dnssec_ok is None:
+        return head + _BARE + question
+    return head + _WITH_OPT + question + _OPT_OF_QUERY[dnssec_ok]
 
 
 @dataclass(slots=True)

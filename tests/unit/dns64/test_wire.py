@@ -112,7 +112,7 @@ def test_a_query_is_written_as_dnspython_reads_it(query: dns.message.Message, ed
     question = (query.question[0].name.to_wire() or b"") + struct.pack(
         "!HH", query.question[0].rdtype, query.question[0].rdclass
     )
-    data = wire.write_query(query.id, int(query.flags), question, (1232, True) if edns else None)
+    data = wire.write_query(query.id, int(query.flags), question, dnssec_ok=True if edns else None)
     read = dns.message.from_wire(data)
     assert (read.id, read.flags, read.question) == (query.id, query.flags, query.question)
     assert (read.edns, read.payload if edns else 1232) == (0 if edns else -1, 1232)

@@ -55,9 +55,10 @@ class _Lane:
 
 
 class Client:
-    """Sockets towards one server."""
+    """Sockets towards one server; for `trains` see `Outgoing`."""
 
-    def __init__(self, server: str, port: int) -> None:
+    def __init__(self, server: str, port: int, *, trains: bool = True) -> None:
+        self._trains = trains
         self._lanes = [_Lane(server, port) for _ in range(LANES)]
         self._by_descriptor = {lane.socket.fileno(): lane for lane in self._lanes}
         self._epoll = select.epoll()
@@ -77,12 +78,13 @@ class Client:
 
         `spin`: look for answers without ever sleeping, on a core that nobody else needs.
         """
+        self._send = outgoing.send if self._trains else outgoing.send_each
         tally = Tally()
         start = time.perf_counter()
         end, look = start + seconds, start
         self._at, self._left = first % outgoing.count, count
         for lane in self._lanes:
-            outgoing.prepare(lane.socket)
+            outgoing.prepare(lane.socket, trains=self._trains)
             lane.heard = start
             self._fill(lane, outgoing, tally)
         wait = 0.0 if spin else _LOOK
@@ -108,7 +110,7 @@ class Client:
         there = min(self._left, outgoing.count - self._at)
         free = min(WINDOW - lane.outstanding, there)
         if there and free >= min(_LEAST, there):
-            sent = outgoing.send(lane.socket, self._at, free)
+            sent = self._send(lane.socket, self._at, free)
             self._at = (self._at + sent) % outgoing.count
             self._left -= sent
             lane.outstanding += sent
@@ -182,7 +184,7 @@ def _prepared(names: Names) -> Outgoing:
 
 
 def _put(order: dict[str, Any], names: Names) -> dict[str, Any]:
-    client = Client(order["server"], order["port"])
+    client = Client(order["server"], order["port"], trains=order.get("trains", True))
     try:
         tally = client.put(
             _prepared(names),

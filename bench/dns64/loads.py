@@ -33,7 +33,7 @@ _FORWARDED: Final = 0.02
 """Which share of queries for names that were asked for before may reach the authority."""
 _PASSES: Final = 2
 _PASSES_OF_SEVERAL: Final = 12
-"""Two processes, of which one is asked by no more than 5 of 8 sockets: it misses a name in 280 after so many."""
+"""Two caches, of which one is asked by no more than 5 of 8 sockets: it misses a name in 280 after so many."""
 _MIRROR: Final = 5300
 _ENOUGH: Final = 10**9
 
@@ -117,6 +117,7 @@ def throughput(of: Measurement, names: Names, *, ipv4: bool = False, fresh: bool
         count=names.count if fresh else _ENOUGH,
         seconds=of.seconds,
         spin=of.spare_core and not fresh,
+        trains=of.subject.takes_trains,
     )
     spent = of.subject.processes.processor_seconds() - before
     forwarded = of.network.authority_was_asked() - forwarded
@@ -194,7 +195,9 @@ def warm(generator: Generator, subject: Subject, names: Names, seconds: float) -
     Which of them a query reaches is chance. Raises `LoadFailedError` when that takes longer than `seconds`.
     """
     for _ in range(_PASSES_OF_SEVERAL if subject.cores > 1 and subject.has_several_caches else _PASSES):
-        told = generator.put(subject.port, names, count=names.count, seconds=seconds)
+        told = generator.put(
+            subject.port, names, count=names.count, seconds=seconds, trains=subject.takes_trains
+        )
         seconds -= told["seconds"]
         if told["wrong"]:
             raise LoadFailedError(f"{told['wrong']} wrong answers, one of them: {told['example']}")

@@ -113,8 +113,16 @@ class Subject:
 
     @property
     def has_several_caches(self) -> bool:
-        """Whether each process or thread has a cache of its own, or one in front of a common one."""
-        return self.name in {OURS, "pdns-recursor"}
+        """Whether each process or thread has a cache of its own, and the kernel gives any of them a name's queries."""
+        return self.name == "pdns-recursor"
+
+    @property
+    def takes_trains(self) -> bool:
+        """Whether a socket is to get many queries as one.
+
+        Not where there may be several sockets, and who is asked depends on the query: the kernel looks at the first alone.
+        """
+        return self.cores == 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """All sockets that clients' queries come in by: for each binding one set a worker, kept open by the supervisor.
 
-The sockets of one binding share its port (SO_REUSEPORT): the kernel gives each client to one of them. A worker's
-sockets are numbered like the worker, and outlive it: what comes in meanwhile waits for the next one.
+The sockets of one binding share its port (SO_REUSEPORT): the kernel gives each query over UDP to one of them by its name
+(`name_steering`), and each connection to any. A worker's sockets are numbered like the worker, and outlive it: what comes
+in meanwhile waits for the next one.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Any, Final
 
+from nat64.dns64 import name_steering
 from nat64.dns64.sockets import BindError, Binding, BoundSockets, open_bound, refuse_taken
 
 if TYPE_CHECKING:
@@ -26,12 +28,7 @@ Opened = dict[Binding, dict[int, BoundSockets]]
 _SO_ATTACH_REUSEPORT_CBPF: Final = 51
 _SO_DETACH_REUSEPORT_BPF: Final = 68
 
-# linux/filter.h: struct sock_filter is a code, two jump offsets and an operand.
-_INSTRUCTION: Final = struct.Struct("=HBBI")
-_LOAD_WORD: Final = 0x20  # BPF_LD | BPF_W | BPF_ABS
-_MODULO: Final = 0x94  # BPF_ALU | BPF_MOD | BPF_K
-_RETURN: Final = 0x16  # BPF_RET | BPF_A
-_RANDOM: Final = 0xFFFFF000 + 56  # SKF_AD_OFF + SKF_AD_RANDOM
+_INSTRUCTION_SIZE: Final = 8  # struct sock_filter
 
 
 class Listening:
@@ -115,26 +112,29 @@ class Listening:
             close({binding: self._open.pop(binding)})
         return leaving
 
-    def spare(self, workers: int) -> None:
-        """Have the kernel give new queries and connections to the first `workers` workers only.
+    def share(self, workers: int) -> None:
+        """Have the kernel give each query to the worker of its name, and each connection to any, of the first `workers`.
 
-        Where the kernel cannot (before Linux 5.3), the others' sockets get theirs until they are closed.
+        Where it cannot (before Linux 5.3), clients are spread over all sockets by their addresses and ports.
         """
         for numbered in self._open.values():
-            if 0 in numbered and any(number >= workers for number in numbered):
-                for each in numbered[0]:
-                    with contextlib.suppress(OSError):
-                        _share_among(each, workers)
+            if 0 not in numbered:
+                continue
+            udp, tcp = numbered[0].udp, numbered[0].tcp
+            if udp is not None and len(numbered) > 1:
+                _share_by(udp, name_steering.by_name(workers))
+            if any(number >= workers for number in numbered):
+                _share_by(tcp, name_steering.at_random(workers))
 
     def close_beyond(self, workers: int) -> None:
         """Close, in this process, the sockets of the workers beyond the first `workers`."""
         for numbered in self._open.values():
-            # From the last one on: so the rest keep their order, which `spare` counts on.
+            # From the last one on: so the rest keep their order, which `share` counts on.
             for number in sorted((number for number in numbered if number >= workers), reverse=True):
                 numbered.pop(number).close()
-            for each in numbered.get(0, ()):
+            if 0 in numbered:
                 with contextlib.suppress(OSError):
-                    each.setsockopt(socket.SOL_SOCKET, _SO_DETACH_REUSEPORT_BPF, 0)
+                    numbered[0].tcp.setsockopt(socket.SOL_SOCKET, _SO_DETACH_REUSEPORT_BPF, 0)
 
     def close(self) -> None:
         """Close all in this process."""
@@ -179,12 +179,9 @@ def adopted(rows: Iterable[Iterable[Any]]) -> Opened:
     return opened
 
 
-def _share_among(one: socket.socket, sockets: int) -> None:
-    """Spread what comes in among the first `sockets` that were bound of those which share a port with this one."""
-    program = b"".join(
-        _INSTRUCTION.pack(code, 0, 0, operand)
-        for code, operand in ((_LOAD_WORD, _RANDOM), (_MODULO, sockets), (_RETURN, 0))
-    )
+def _share_by(one: socket.socket, program: bytes) -> None:
+    """Have a program choose among the sockets that share a port with this one, in the order in which they were bound."""
     instructions = ctypes.create_string_buffer(program, len(program))
-    header = struct.pack("@HP", len(program) // _INSTRUCTION.size, ctypes.addressof(instructions))
-    one.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_REUSEPORT_CBPF, header)
+    header = struct.pack("@HP", len(program) // _INSTRUCTION_SIZE, ctypes.addressof(instructions))
+    with contextlib.suppress(OSError):
+        one.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_REUSEPORT_CBPF, header)

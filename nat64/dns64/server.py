@@ -84,7 +84,7 @@ class Server:
                 log.info("listening", extra={"at": str(binding)})
             await self.processes.start(workers)
             self._listening.close_others(bindings(self.config, self._families))
-            self._listening.spare(workers)
+            self._listening.share(workers)
         if workers_before:
             self._dismissal = asyncio.get_running_loop().create_task(self._dismiss(workers_before))
 
@@ -112,6 +112,7 @@ class Server:
             self._allow(networks)
             self._listening.add(opened)
             await self._have_served(opened, wanted, config)
+            self._listening.share(self.processes.wanted)
             for binding in self._listening.close_others(wanted):
                 log.info("no longer listening", extra={"at": str(binding)})
             await self._resize(workers)
@@ -223,10 +224,11 @@ class Server:
         if workers > before:
             try:
                 await self.processes.start(workers)
+                self._listening.share(workers)
             except ProcessError as error:
                 log.error("not all workers serve yet", extra={"why": str(error)})  # noqa: TRY400 - no fault of the code
         elif workers < before:
-            self._listening.spare(workers)
+            self._listening.share(workers)
             await asyncio.sleep(_SPARED_FOR)
             await self.processes.leave(workers)
             self._listening.close_beyond(workers)
@@ -240,6 +242,7 @@ class Server:
             return
         self._listening.add(opened)
         await self._have_served(opened, self._listening.bindings)
+        self._listening.share(self.processes.wanted)
 
     async def _networks(self, config: Dns64Config) -> Sequence[IPNetwork]:
         """Return the networks to answer: those of `allow-query`, and those connected to `interfaces`."""

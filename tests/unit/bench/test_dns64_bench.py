@@ -112,8 +112,8 @@ def server(respond: Callable[[bytes, int], bytes | None]) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def client(port: int) -> Iterator[Client]:
-    made = Client("::1", port)
+def client(port: int, *, trains: bool = True) -> Iterator[Client]:
+    made = Client("::1", port, trains=trains)
     try:
         yield made
     finally:
@@ -124,14 +124,15 @@ def outgoing() -> Outgoing:
     return Outgoing(queries.queries(NAMES), queries.SIZE)
 
 
-def test_every_query_is_sent_once_and_counted_with_its_answer() -> None:
+@pytest.mark.parametrize("trains", [True, False], ids=["in trains", "one by one"])
+def test_every_query_is_sent_once_and_counted_with_its_answer(trains: bool) -> None:
     seen: list[bytes] = []
 
     def respond(query: bytes, _: int) -> bytes:
         seen.append(query)
         return mirror.answers(query)
 
-    with server(respond) as port, client(port) as asking:
+    with server(respond) as port, client(port, trains=trains) as asking:
         tally = asking.put(outgoing(), first=7, count=50, seconds=10, spin=False)
     assert (tally.asked, tally.answered, tally.in_time, tally.wrong) == (50, 50, 50, 0)
     assert sorted(seen) == sorted(wires())

@@ -126,10 +126,11 @@ def test_of_sockets_that_cannot_all_be_opened_none_stays_open() -> None:
 
 
 def datagrams_for_each(listening: Listening, binding: Binding, workers: int) -> list[int]:
-    """Send from many ports, and count what came to each worker's socket."""
-    for _ in range(200):
+    """Ask for many names from many ports, and count what came to each worker's socket."""
+    for number in range(200):
         with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as client:
-            client.sendto(b"?", ("::1", binding.port))
+            query = bytes(12) + b"\x04n%03d\x07example\0\0\x1c\0\1" % number
+            client.sendto(query, ("::1", binding.port))
     counts = []
     for number in range(workers):
         udp = listening.of(number)[binding].udp
@@ -148,13 +149,15 @@ def test_workers_that_are_to_leave_get_nothing_new_and_the_rest_gets_all() -> No
     listening = Listening()
     listening.add(listening.open_missing([binding], 4))
     assert min(datagrams_for_each(listening, binding, 4)) > 0
-    listening.spare(2)
+    listening.share(2)
     *staying, third, fourth = datagrams_for_each(listening, binding, 4)
     assert (sum(staying), third, fourth) == (200, 0, 0)
     listening.close_beyond(2)
     assert sum(counts := datagrams_for_each(listening, binding, 2)) == 200
     assert min(counts) > 0
     listening.add(listening.open_missing([binding], 3))
+    assert datagrams_for_each(listening, binding, 3)[2] == 0
+    listening.share(3)
     assert min(datagrams_for_each(listening, binding, 3)) > 0
     listening.close()
 

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/*
+ * The fast path: translates plain packets of known hosts in the kernel, where they leave by the TUN device.
+ *
+ * The kernel runs the program for each packet that is about to enter the device ("egress" is seen from the kernel). A
+ * packet that it translates never reaches the device's reader, the daemon: it is sent back as if it had just arrived on the
+ * same device, of the other family, and goes through firewall, routing and masquerading from there. Every other packet
+ * goes on untouched, and the daemon translates it, answers it or drops it.
+ *
+ * The rule: what leaves here is, octet for octet, what the daemon (nat64/siit) would have sent. The one difference is the
+ * Identification of IPv4 packets that may be fragmented, which either draws from a counter of its own.
+ *
+ * Before it runs, the kernel proves that a program ends and touches only its own memory. That is why all is inlined, loops
+ * have a constant bound, and packets are read and written by copies instead of pointers.
+ */
+#include "address_map.h"
+#include "transport.h"
+
+char programs_license[] SEC("license") = "Dual MIT/GPL";
+
+static const __u32 only = 0; /* the key of maps with one entry */
+
+INLINE int is_alive(const struct settings *set, __u64 now)
+{
+	const __u64 *until = bpf_map_lookup_elem(&heartbeat, &only);
+
+	return set && set->layout == LAYOUT && until && now <= *until;
+}
+
+INLINE void mark_used(__u32 slot, __u64 now)
+{
+	__u64 *used = slot == NOT_LEASED ? 0 : bpf_map_lookup_elem(&last_used, &slot);
+
+	if (used && *used != now) /* the clock ticks rarely, and a line that is only read is not torn between CPUs */
+		*used = now;
+}
+
+/* Whether a lease has been used so lately that it answers packets from the IPv4 side. */
+INLINE int is_active(const struct settings *set, __u32 slot, __u64 now)
+{
+	const __u64 *used = bpf_map_lookup_elem(&last_used, &slot);
+
+	return slot == NOT_LEASED || (used && (now <= *used || now - *used <= set->active));
+}
+
+/* The Identification of an IPv4 packet that may be fragmented. Each CPU counts, as do those who cut a large packet up. */
+INLINE __be16 next_identification(const struct __sk_buff *skb)
+{
+	__u32 *last = bpf_map_lookup_elem(&identification, &only);
+	__u32 segments = skb->gso_segs, number;
+
+	if (!last)
+		return 0;
+	number = *last + 1;
+	*last += segments > 1 ? segments : 1;
+	number += bpf_get_smp_processor_id() * 0x9e37; /* so that CPUs are far apart */
+	return SWAPPED16((__u16)number);
+}
+
+/* Change a packet's family and write its new header. A packet that is changed in part only can but be dropped. */
+INLINE int write_header(struct __sk_buff *skb, __u16 ethertype, const void *header, __u32 length)
+{
+	if (bpf_skb_change_proto(skb, SWAPPED16(ethertype), 0))
+		return PASSED_KERNEL_REFUSED;
+	return bpf_skb_store_bytes(skb, link_header, header, length, 0) ? LOST : FOUND;
+}
+
+/* Finish a packet behind its new IP header, which ends at `at`. */
+INLINE int write_transport(struct __sk_buff *skb, const struct transport *transport, __u32 at, __u32 difference)
+{
+	switch (transport->protocol) {
+	case TCP:
+		return bpf_l4_csum_replace(skb, at + 16, 0, difference, BPF_F_PSEUDO_HDR) ? LOST : FOUND;
+	case UDP:
+		return bpf_l4_csum_replace(skb, at + 6, 0, difference, BPF_F_PSEUDO_HDR | BPF_F_MARK_MANGLED_0)
+			       ? LOST
+			       : FOUND;
+	default:
+		return bpf_skb_store_bytes(skb, at, &transport->new_type, 1, 0) ? LOST : FOUND;
+	}
+}
+
+/* Change the packet. For an echo the checksum goes first: only an unchanged packet can be left to the daemon. */
+INLINE int rewrite(struct __sk_buff *skb, const struct transport *transport, int from_ipv6,
+		   const void *header, __u32 difference)
+{
+	int done = FOUND;
+
+	if (transport->protocol == ICMP)
+		done = adjust_echo_checksum(skb, transport, difference);
+	if (done != FOUND)
+		return done;
+	if (from_ipv6)
+		done = write_header(skb, ETH_P_IP, header, IPV4_LENGTH);
+	else
+		done = write_header(skb, ETH_P_IPV6, header, IPV6_LENGTH);
+	if (done != FOUND)
+		return done == PASSED_KERNEL_REFUSED && transport->protocol == ICMP ? LOST : done;
+	return write_transport(skb, transport, link_header + (from_ipv6 ? IPV4_LENGTH : IPV6_LENGTH), difference);
+}
+
+/* The pseudo-header of an ICMPv6 message with its type and code. */
+INLINE void fill_pseudo_header(struct pseudo_header *pseudo, const struct ipv6_header *six, __u8 type, __u8 code)
+{
+	pseudo->source = six->source;
+	pseudo->destination = six->destination;
+	pseudo->length = SWAPPED32((__u32)SWAPPED16(six->payload_length));
+	pseudo->protocol = SWAPPED32(ICMPV6);
+	pseudo->type = type | (__u32)code << 8;
+	pseudo->unused = 0;
+}
+
+/* By how much the checksum's words grow from one header to the other. */
+INLINE __u32 difference_of(const struct transport *transport, const struct ipv6_header *six,
+			   const struct ipv4_header *four, int from_ipv6)
+{
+	struct pseudo_header pseudo;
+	__be32 type;
+
+	if (transport->protocol != ICMP)
+		return from_ipv6 ? bpf_csum_diff(&six->source, 32, &four->source, 8, 0)
+			       : bpf_csum_diff(&four->source, 8, &six->source, 32, 0);
+	if (from_ipv6) {
+		fill_pseudo_header(&pseudo, six, transport->echo.type, transport->echo.code);
+		type = transport->new_type | (__u32)transport->echo.code << 8;
+		return bpf_csum_diff(&pseudo, sizeof(pseudo), &type, sizeof(type), 0);
+	}
+	fill_pseudo_header(&pseudo, six, transport->new_type, transport->echo.code);
+	type = transport->echo.type | (__u32)transport->echo.code << 8;
+	return bpf_csum_diff(&type, sizeof(type), &pseudo, sizeof(pseudo), 0);
+}
+
+/* Read the IPv6 header, and what stands behind it, of a packet that is for the program by these. */
+INLINE int read_ipv6(struct __sk_buff *skb, const struct settings *set, struct ipv6_header *six,
+		     struct transport *transport)
+{
+	if (bpf_skb_load_bytes(skb, link_header, six, IPV6_LENGTH) || SWAPPED32(six->first) >> 28 != 6)
+		return PASSED_LENGTH;
+	if (link_header + IPV6_LENGTH + SWAPPED16(six->payload_length) != skb->len)
+		return PASSED_LENGTH;
+	if (six->hop_limit < 2)
+		return PASSED_HOP_LIMIT;
+	if (is_same(&six->source, &set->own_ipv6) || is_same(&six->destination, &set->own_ipv6))
+		return PASSED_OWN_ADDRESS;
+	if (!may_translate_ipv6(&six->source) || !may_translate_ipv6(&six->destination))
+		return PASSED_SPECIAL_ADDRESS;
+	if (six->protocol == ICMP)
+		return PASSED_PROTOCOL;
+	transport->at = link_header + IPV6_LENGTH;
+	transport->length = SWAPPED16(six->payload_length);
+	transport->protocol = six->protocol == ICMPV6 ? ICMP : six->protocol;
+	return read_transport(skb, transport, FROM_IPV6);
+}
+
+/* RFC 7915 section 5. */
+INLINE int translate_ipv6(struct __sk_buff *skb, const struct settings *set, __u64 now)
+{
+	struct transport transport = {};
+	struct addresses known = {};
+	struct ipv6_header six;
+	struct ipv4_header four;
+	__u32 longest;
+	int outcome, done;
+
+	outcome = read_ipv6(skb, set, &six, &transport);
+	if (outcome > TO_IPV4_ICMP)
+		return outcome;
+	longest = longest_on_link(skb, &transport, IPV4_LENGTH);
+	if (longest > set->mtu || IPV4_LENGTH + transport.length > 0xffff)
+		return PASSED_TOO_BIG;
+	known.far6 = six.destination;
+	known.near6 = six.source;
+	done = find_far_ipv4(set, &known);
+	if (done == FOUND && is_in_router_pool(set, known.far4))
+		done = PASSED_SPECIAL_ADDRESS;
+	if (done == FOUND)
+		done = find_near_ipv4(set, &known);
+	if (done != FOUND)
+		return done;
+	four.version_length = 0x45;
+	four.tos = (SWAPPED32(six.first) >> 20 & set->tos_kept) | set->tos_set;
+	four.total_length = SWAPPED16((__u16)(IPV4_LENGTH + transport.length));
+	four.flags = longest > MINIMUM_MTU - IPV4_LENGTH ? SWAPPED16(DONT_FRAGMENT) : 0;
+	four.identification = four.flags ? 0 : next_identification(skb);
+	four.ttl = six.hop_limit - 1;
+	four.protocol = transport.protocol;
+	four.checksum = 0;
+	four.source = known.near4;
+	four.destination = known.far4;
+	four.checksum = ipv4_checksum(&four);
+	done = rewrite(skb, &transport, FROM_IPV6, &four, difference_of(&transport, &six, &four, FROM_IPV6));
+	if (done != FOUND)
+		return done;
+	mark_used(known.slot, now);
+	return outcome;
+}
+
+/* Read the IPv4 header, and what stands behind it, of a packet that is for the program by these. */
+INLINE int read_ipv4(struct __sk_buff *skb, const struct settings *set, struct ipv4_header *four,
+		     struct transport *transport)
+{
+	if (bpf_skb_load_bytes(skb, link_header, four, IPV4_LENGTH) || four->version_length >> 4 != 4)
+		return PASSED_LENGTH;
+	if (four->version_length != 0x45)
+		return PASSED_OPTIONS;
+	if (SWAPPED16(four->total_length) < IPV4_LENGTH || link_header + SWAPPED16(four->total_length) != skb->len)
+		return PASSED_LENGTH;
+	if (four->flags & SWAPPED16(FRAGMENTED))
+		return PASSED_FRAGMENT;
+	if (four->ttl < 2)
+		return PASSED_HOP_LIMIT;
+	if (four->source == set->own_ipv4 || four->destination == set->own_ipv4)
+		return PASSED_OWN_ADDRESS;
+	if (!may_translate_ipv4(SWAPPED32(four->source)) || !may_translate_ipv4(SWAPPED32(four->destination)))
+		return PASSED_SPECIAL_ADDRESS;
+	if (is_in_router_pool(set, four->source) || is_in_router_pool(set, four->destination))
+		return PASSED_SPECIAL_ADDRESS;
+	transport->at = link_header + IPV4_LENGTH;
+	transport->length = SWAPPED16(four->total_length) - IPV4_LENGTH;
+	transport->protocol = four->protocol;
+	return read_transport(skb, transport, FROM_IPV4);
+}
+
+/* RFC 7915 section 4. */
+INLINE int translate_ipv4(struct __sk_buff *skb, const struct settings *set, __u64 now)
+{
+	struct transport transport = {};
+	struct addresses known = {};
+	struct ipv4_header four;
+	struct ipv6_header six;
+	__u32 mtu = set->mtu, unfragmented_mtu = set->unfragmented_mtu;
+	int outcome, done;
+
+	outcome = read_ipv4(skb, set, &four, &transport);
+	if (outcome > TO_IPV4_ICMP)
+		return outcome;
+	READ_HERE(mtu);
+	READ_HERE(unfragmented_mtu);
+	if (!(four.flags & SWAPPED16(DONT_FRAGMENT)))
+		mtu = unfragmented_mtu;
+	if (longest_on_link(skb, &transport, IPV6_LENGTH) > mtu)
+		return PASSED_TOO_BIG;
+	known.near4 = four.destination;
+	known.far4 = four.source;
+	done = find_near_ipv6(set, &known);
+	if (done == FOUND && !is_active(set, known.slot, now))
+		done = PASSED_DORMANT_LEASE;
+	if (done == FOUND)
+		done = find_far_ipv6(set, &known);
+	if (done != FOUND)
+		return done;
+	six.first = SWAPPED32(6 << 28 | ((four.tos & set->traffic_class_kept) | set->traffic_class_set) << 20);
+	six.payload_length = SWAPPED16((__u16)transport.length);
+	six.protocol = transport.protocol == ICMP ? ICMPV6 : transport.protocol;
+	six.hop_limit = four.ttl - 1;
+	six.source = known.far6;
+	six.destination = known.near6;
+	done = rewrite(skb, &transport, FROM_IPV4, &six, difference_of(&transport, &six, &four, FROM_IPV4));
+	if (done != FOUND)
+		return done;
+	mark_used(known.slot, now);
+	return outcome + (TO_IPV6_TCP - TO_IPV4_TCP);
+}
+
+INLINE int translate(struct __sk_buff *skb)
+{
+	const struct settings *set = bpf_map_lookup_elem(&settings, &only);
+	__u64 now = bpf_ktime_get_coarse_ns();
+
+	if (!is_alive(set, now))
+		return PASSED_NO_HEARTBEAT;
+	if (skb->protocol == SWAPPED16(ETH_P_IPV6))
+		return translate_ipv6(skb, set, now);
+	if (skb->protocol == SWAPPED16(ETH_P_IP))
+		return translate_ipv4(skb, set, now);
+	return PASSED_NOT_IP;
+}
+
+SEC("tc")
+int nat64_fast_path(struct __sk_buff *skb)
+{
+	__u32 outcome = translate(skb);
+	__u64 *count = bpf_map_lookup_elem(&outcomes, &outcome);
+
+	if (count)
+		*count += 1; /* each CPU has its own */
+	if (outcome <= TO_IPV6_ICMP)
+		return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
+	return outcome == LOST ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+}

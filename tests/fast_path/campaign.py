@@ -8,15 +8,17 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Final
 
-from tests.fast_path.differential import Comparison, Difference
+from tests.fast_path.differential import Comparison, Difference, at_zero
 from tests.fast_path.gateway import Gateway
 from tests.fast_path.packets import Generator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PACKETS_OF_A_GATEWAY: Final = 5000
+PACKETS_OF_A_GATEWAY: Final = 1500
 _MOST_TOLD: Final = 10
+_AT_ZERO: Final = 0.02
+"""How often a translated packet comes again so that its checksum becomes a zero."""
 _SLEEPS: Final = 0.1
 """How probable it is that one lease sleeps, where any may."""
 
@@ -63,7 +65,9 @@ def _run_gateway(gateway: Gateway, random: Random, packets: int, findings: Findi
             asleep = frozenset(lease.address for lease in gateway.leases if random.random() < _SLEEPS)
         findings.packets += 1
         try:
-            comparison.check(case, asleep)
+            translated = comparison.check(case, asleep)
+            if translated is not None and random.random() < _AT_ZERO:
+                comparison.check(case._replace(packet=at_zero(case.packet, translated)), asleep)
         except Difference as difference:
             findings.differences.append(f"gateway {findings.gateways}, packet {number}: {difference}")
         except OSError as error:

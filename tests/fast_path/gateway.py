@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nat64.addressing.lease import Lease
 
 PREFIXES: Final = (
-    "64:ff9b::/96",
+    *("64:ff9b::/96",) * 3,  # the one that has a rule of its own
     "2001:db8:64:ff9b::/96",
     "2001:db8::/32",
     "2001:db8:100::/40",
@@ -43,11 +43,19 @@ NETWORK_MAPS: Final = (
     ("198.18.0.0/15", "3fff:f:8000::/33"),
     ("192.168.240.40/32", "3fff:9::40/128"),  # in the pool
 )
-OTHER_MAPS: Final = (("203.0.113.0/28", "3fff:c::/64"), ("203.0.113.200/32", "3fff:9::200/128"))
+OTHER_MAPS: Final = (
+    ("203.0.113.0/28", "3fff:c::/64"),
+    ("203.0.113.200/32", "3fff:9::200/128"),
+    ("203.0.113.202/32", "3fff:9::9/128"),  # these three have another address by the first prefix
+    ("203.0.113.64/26", "3fff:b::/122"),
+    ("203.0.113.16/28", "3fff:a::/124"),
+)
 POOL: Final = IPv4Network("192.168.240.0/26")
 OTHER_POOL: Final = IPv4Network("192.168.242.0/28")
 OWN4: Final = IPv4Address("192.168.240.1")
 OWN6: Final = IPv6Address("3fff:64::1")
+_OWN_EMBEDDED: Final = IPv4Address("203.0.113.201").packed
+"""By a prefix, where it gives the own IPv6 address: so TAYGA makes one for itself."""
 ROUTERS: Final = IPv4Network("192.168.241.0/29")
 MTUS: Final = (1500, 1500, 1280, 1300, 1420, 3000)
 OFFLINK_MTUS: Final = (1280, 1280, 1300, 1500, 9000)
@@ -67,9 +75,12 @@ class Gateway:
     """Both, with the leases of one in the maps of the other, as the daemon would keep them."""
 
     def __init__(self, random: Random, object_file: bytes | None = None) -> None:
+        self.address_map = _address_map(random)
+        prefix = self.address_map.prefixes[0].prefix
+        embedded = [prefix.embed(_OWN_EMBEDDED)] if prefix is not None else []
         self.settings = Settings(
             ipv4_addr=OWN4.packed,
-            ipv6_addr=OWN6.packed,
+            ipv6_addr=random.choice([OWN6.packed, *embedded]),
             mtu=random.choice(MTUS),
             offlink_mtu=random.choice(OFFLINK_MTUS),
             udp_zero_checksum=random.choice(tuple(UdpZeroChecksum)),
@@ -78,7 +89,6 @@ class Gateway:
             tos_to_ipv6=random.choice((None, None, 0, 0xB8)),
             pairs_kept=64,
         )
-        self.address_map = _address_map(random)
         self.translator = Translator(self.settings, self.address_map)
         self.slots = contents.Slots(self.address_map)
         self.now = _NOW

@@ -6,7 +6,7 @@ import struct
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tests.fast_path.gateway import HOSTS, OWN4, OWN6
+from tests.fast_path.gateway import HOSTS, OWN4
 
 if TYPE_CHECKING:
     from random import Random
@@ -37,13 +37,30 @@ _MAPPED4: Final = tuple(
     IPv4Address(text).packed
     for text in (
         *("192.0.2.9", "192.0.2.77", "198.51.100.7", "198.51.100.70", "192.0.2.130", "198.51.101.5"),
-        *("198.18.3.4", "192.168.240.40", "203.0.113.5", "203.0.113.200"),
+        *(
+            "203.0.113.202",
+            "203.0.113.70",
+            "203.0.113.23",
+            "198.18.3.4",
+            "192.168.240.40",
+            "203.0.113.5",
+            "203.0.113.200",
+        ),
     )
 )
 _MAPPED6: Final = tuple(
     IPv6Address(text).packed
     for text in (
-        *("3fff:9::9", "3fff:9::77", "3fff:a::7", "3fff:a::46", "3fff:b::6", "3fff:d:0:0:501::", "3fff:e::1"),
+        *(
+            "3fff:9::9",
+            "3fff:9::77",
+            "3fff:a::7",
+            "3fff:a::46",
+            "3fff:a::b",
+            "3fff:b::6",
+            "3fff:d:0:0:501::",
+            "3fff:e::1",
+        ),
         *(
             "3fff:d:0:0:7ff:ffff::1",
             "3fff:f:8001:2::",
@@ -58,7 +75,6 @@ _ODD6: Final = tuple(
     IPv6Address(text).packed
     for text in (
         *(
-            str(OWN6),
             "::1",
             "::",
             "::ffff:203.0.113.80",
@@ -99,7 +115,7 @@ class Generator:
         from_ipv6 = random.random() < 0.5
         packet = self._ipv6() if from_ipv6 else self._ipv4()
         is_whole = True
-        if random.random() < 0.25:
+        if random.random() < 0.15:
             damaged, is_whole = self._damaged(packet), False
             if len(damaged) >= _SHORTEST.get(damaged[0] >> 4, 1):
                 packet = damaged
@@ -111,7 +127,7 @@ class Generator:
 
     def _ipv6(self) -> bytes:
         random = self._random
-        protocol = random.choices((_TCP, _UDP, _ICMPV6, random.randrange(256)), (35, 35, 25, 5))[0]
+        protocol = random.choices((_TCP, _UDP, _ICMPV6, _ICMP, random.randrange(256)), (35, 35, 25, 2, 3))[0]
         payload = self._payload(protocol, (128, 129))
         source, destination = self._addresses6()
         if random.random() < 0.7:
@@ -122,7 +138,7 @@ class Generator:
 
     def _ipv4(self) -> bytes:
         random = self._random
-        protocol = random.choices((_TCP, _UDP, _ICMP, random.randrange(256)), (35, 35, 25, 5))[0]
+        protocol = random.choices((_TCP, _UDP, _ICMP, _ICMPV6, random.randrange(256)), (35, 35, 25, 2, 3))[0]
         payload = self._payload(protocol, (8, 0))
         source, destination = self._addresses4()
         if random.random() < 0.7:
@@ -155,7 +171,8 @@ class Generator:
             if random.random() < 0.1:  # the suffix and bits 64 to 71 are not looked at
                 destination = destination[:13] + random.randbytes(3)
         else:
-            destination = random.choice(random.choice((_MAPPED6, HOSTS, _ODD6)))
+            own = (self._gateway.settings.ipv6_addr,)
+            destination = random.choice(random.choice((_MAPPED6, HOSTS, _ODD6, own)))
         if random.random() < 0.02 and self._prefixes:
             source = random.choice(self._prefixes).embed(self._far4())
         return source, destination
@@ -219,7 +236,17 @@ class Generator:
                     data += random.randbytes(random.randint(1, 30))
                 case _:
                     del data[max(1, at) :]
+        if random.random() < 0.5:
+            _say_length(data)
         return bytes(data)
+
+
+def _say_length(packet: bytearray) -> None:
+    """Make a packet say how long it is."""
+    if packet[0] >> 4 == 4 and len(packet) >= 20:
+        packet[2:4] = len(packet).to_bytes(2, "big")
+    elif packet[0] >> 4 == 6 and len(packet) >= 40:
+        packet[4:6] = (len(packet) - 40).to_bytes(2, "big")
 
 
 def _with_checksum(protocol: int, addresses: bytes, payload: bytes) -> bytes:

@@ -181,6 +181,13 @@ def test_identifications_of_packets_that_may_be_fragmented_follow_one_another(ga
     assert numbers == [numbers[0] + more & 0xFFFF for more in range(5)]
 
 
+def test_a_translated_packet_has_no_firewall_mark_and_another_keeps_its_own(gateway: Gateway) -> None:
+    lease = gateway.leases[0]
+
+    assert gateway.run.mark_after(_six(lease.host, _seen(_SERVER)), 7) == 0
+    assert gateway.run.mark_after(_six(lease.host, _seen(_SERVER), hops=1), 7) == 7
+
+
 def test_a_pool_address_has_its_slot_and_another_address_has_none(gateway: Gateway) -> None:
     slots = contents.Slots(gateway.address_map)
     pool = gateway.address_map.pools[0].network

@@ -28,8 +28,12 @@ _PRIVILEGED: Final = """
 import sys
 from pathlib import Path
 from nat64.device.fast_path import program
-loaded = program.load(program.Sizes(10, 10, 10), object_file=Path(sys.argv[1]).read_bytes())
-print(loaded.descriptor > 0)
+content = Path(sys.argv[1]).read_bytes()
+loaded = program.load(program.Sizes(10, 10, 10), object_file=content)
+loaded.maps.beat(1)
+loaded.maps.last_used.times[1] = 1
+there = {name: one.descriptor for name, one in loaded.maps.by_name.items()}
+print(program.load(program.Sizes(10, 10, 10), object_file=content, maps=there).maps.last_used.times[1] == 1)
 """
 
 
@@ -62,7 +66,9 @@ def object_path(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_kernel_accepts_it_from_the_capabilities_of_the_hardened_unit(object_path: Path) -> None:
+def test_the_kernel_takes_it_and_its_maps_from_the_capabilities_of_the_hardened_unit(
+    object_path: Path,
+) -> None:
     run = _with_capabilities(",+net_admin,+bpf", object_path)
 
     assert run.stdout.endswith("True\n"), run.stderr[-2000:]
@@ -168,12 +174,12 @@ def test_thousands_of_entries_are_written_and_read_at_once(loaded: program.Progr
 
 def test_an_entry_is_replaced_and_deleted(loaded: program.Program) -> None:
     maps = loaded.maps["maps6"]
-    key = layout.MAP6_KEY.pack(64, bytes(16))
+    key = layout.MAP6_KEY.pack(96, 0, bytes(16))
     maps.update(key, bytes(32))
     maps.update(key, b"\1" * 32)
 
     assert list(maps.items()) == [(key, b"\1" * 32)]
-    assert maps.lookup(layout.MAP6_KEY.pack(128, bytes(16))) == b"\1" * 32
+    assert maps.lookup(layout.MAP6_KEY.pack(160, 0, bytes(16))) == b"\1" * 32
     assert maps.delete(key)
     assert not maps.delete(key)
     assert maps.lookup(key) is None

@@ -21,9 +21,9 @@ struct addresses {
 	__u32 slot; /* of the near side's lease */
 };
 
-INLINE const struct network_map *map_of_ipv6(const struct ipv6_address *address)
+INLINE const struct network_map *map_of_ipv6(const struct ipv6_address *address, __u32 of)
 {
-	struct map6_key key = {.length = 128};
+	struct map6_key key = {.length = 32 + 128, .of = of};
 
 	__builtin_memcpy(key.address, address, sizeof(key.address));
 	return bpf_map_lookup_elem(&maps6, &key);
@@ -107,7 +107,7 @@ SEPARATE int find_far_ipv4(const struct settings *set, struct addresses *known)
 		}
 	}
 	if (set->flags & NETWORK_MAPS) {
-		map = map_of_ipv6(&known->far6);
+		map = map_of_ipv6(&known->far6, ANY_PREFIX);
 		if (map) {
 			known->far4 = mapped_to_ipv4(map, &known->far6);
 			known->of = map->of;
@@ -139,10 +139,8 @@ SEPARATE int find_near_ipv4(const struct settings *set, struct addresses *known)
 		return PASSED_UNKNOWN_ADDRESS;
 	host = host_of_ipv6(&known->near6, known->of);
 	if (set->flags & NETWORK_MAPS && !(host && host->slot == NOT_LEASED))
-		map = map_of_ipv6(&known->near6);
+		map = map_of_ipv6(&known->near6, known->of);
 	if (map) {
-		if (map->of != known->of)
-			return PASSED_UNKNOWN_ADDRESS;
 		known->near4 = mapped_to_ipv4(map, &known->near6);
 		known->slot = NOT_LEASED;
 		return FOUND;

@@ -11,7 +11,7 @@ from nat64.device.fast_path.layout import SettingsFlag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from ipaddress import IPv4Network
+    from ipaddress import IPv4Network, IPv6Network
 
     from nat64.addressing.address_map import AddressMap
     from nat64.addressing.eamt import Eam
@@ -99,9 +99,15 @@ def prefix_entries(address_map: AddressMap) -> Iterator[Entry]:
 
 
 def map_entries(address_map: AddressMap) -> Iterator[Entry]:
-    """Yield the fixed maps' entries; those of one map from IPv4 first, so that no reply finds less than its packet."""
+    """Yield the fixed maps' entries; those of one map from IPv4 first, so that no reply finds less than its packet.
+
+    From IPv6 a map is found for its prefix, and for any where the address is a far side: there the first of them counts.
+    """
+    of_any: set[IPv6Network] = set()
     for eam, of in _eams(address_map):
-        yield from _exact_entries(eam, of) if _is_exact(eam) else _network_entries(eam, of)
+        numbers = (of,) if eam.ipv6 in of_any else (of, layout.ANY_PREFIX)
+        of_any.add(eam.ipv6)
+        yield from _exact_entries(eam, of, numbers) if _is_exact(eam) else _network_entries(eam, of, numbers)
 
 
 def lease_entries(host: bytes, ipv4: bytes, of: int, slot: int) -> tuple[Entry, Entry]:
@@ -131,19 +137,20 @@ def _is_exact(eam: Eam) -> bool:
     return eam.ipv4.prefixlen == 32 and eam.ipv6.prefixlen == 128
 
 
-def _exact_entries(eam: Eam, of: int) -> Iterator[Entry]:
+def _exact_entries(eam: Eam, of: int, numbers: tuple[int, ...]) -> Iterator[Entry]:
     host, ipv4 = eam.ipv6.network_address.packed, eam.ipv4.network_address.packed
-    for_ipv6 = layout.HOST6.pack(ipv4, layout.NOT_LEASED, of)
     yield Entry("hosts4", ipv4, layout.HOST4.pack(host, layout.NOT_LEASED, of))
-    yield Entry("hosts6", layout.HOST6_KEY.pack(host, layout.ANY_PREFIX, 0), for_ipv6)
-    yield Entry("hosts6", layout.HOST6_KEY.pack(host, of, 0), for_ipv6)
+    for number in numbers:
+        key = layout.HOST6_KEY.pack(host, number, 0)
+        yield Entry("hosts6", key, layout.HOST6.pack(ipv4, layout.NOT_LEASED, of))
 
 
-def _network_entries(eam: Eam, of: int) -> Iterator[Entry]:
+def _network_entries(eam: Eam, of: int, numbers: tuple[int, ...]) -> Iterator[Entry]:
     ipv6, ipv4 = eam.ipv6.network_address.packed, eam.ipv4.network_address.packed
     value = layout.NETWORK_MAP.pack(ipv6, ipv4, int(eam.ipv4.hostmask), eam.padding, of)
     yield Entry("maps4", layout.MAP4_KEY.pack(eam.ipv4.prefixlen, ipv4), value)
-    yield Entry("maps6", layout.MAP6_KEY.pack(eam.ipv6.prefixlen, ipv6), value)
+    for number in numbers:
+        yield Entry("maps6", layout.MAP6_KEY.pack(32 + eam.ipv6.prefixlen, number, ipv6), value)
 
 
 def _network(network: IPv4Network | None) -> tuple[bytes, bytes]:

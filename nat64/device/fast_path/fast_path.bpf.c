@@ -284,7 +284,9 @@ int nat64_fast_path(struct __sk_buff *skb)
 
 	if (count)
 		*count += 1; /* each CPU has its own */
-	if (outcome <= TO_IPV6_ICMP)
+	if (outcome <= TO_IPV6_ICMP) {
+		skb->mark = 0; /* as of a packet that the daemon writes to the device */
 		return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
+	}
 	return outcome == LOST ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 }

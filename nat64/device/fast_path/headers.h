@@ -55,6 +55,10 @@ struct icmp_start {
 	__be16 checksum;
 };
 
+_Static_assert(sizeof(struct ipv4_header) == IPV4_LENGTH, "as on the wire");
+_Static_assert(sizeof(struct ipv6_header) == IPV6_LENGTH, "as on the wire");
+_Static_assert(sizeof(struct icmp_start) == 4, "as on the wire");
+
 /* Fold a sum of 16-bit words to 16 bits, RFC 1071. It does not matter in which byte order they were summed. */
 INLINE __u16 folded(__u64 sum)
 {

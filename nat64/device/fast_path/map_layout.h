@@ -12,7 +12,7 @@
 
 #define LAYOUT 1
 #define MOST_PREFIXES 16
-#define ANY_PREFIX 0xffffffff /* in a key of `hosts6`: a fixed map, looked up for an address that is a far side */
+#define ANY_PREFIX 0xffffffff /* in a key: fixed maps of all prefixes, looked up for an address that is a far side */
 #define NOT_LEASED 0	      /* in a slot: a fixed map, whose use nobody asks for */
 
 struct ipv6_address {
@@ -74,12 +74,13 @@ struct host4 {
 };
 
 struct map6_key {
-	__u32 length; /* bits that count, for the kernel's longest match */
+	__u32 length; /* bits behind this field that count, for the kernel's longest match: 32 and the network's */
+	__u32 of;     /* which prefix, or ANY_PREFIX */
 	__u8 address[16];
 };
 
 struct map4_key {
-	__u32 length;
+	__u32 length; /* bits of the address that count */
 	__be32 address;
 };
 

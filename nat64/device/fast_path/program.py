@@ -37,8 +37,10 @@ class Sizes:
         """Return the number for the map with this name, which is never 0."""
         if name == "last_used":
             return max(1, self.last_used)
-        # Each exact map stands in hosts6 twice; neither map takes memory before there is an entry.
-        return max(1, {"hosts6": 2 * self.hosts, "hosts4": self.hosts}.get(name, self.maps))
+        # From IPv6 each fixed map is found twice. No entry takes memory before it is made.
+        return max(
+            1, {"hosts6": 2 * self.hosts, "hosts4": self.hosts, "maps6": 2 * self.maps}.get(name, self.maps)
+        )
 
 
 class Program:

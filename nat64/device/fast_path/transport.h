@@ -19,11 +19,13 @@ struct transport {
 
 INLINE int read_tcp(struct __sk_buff *skb, struct transport *transport)
 {
-	__u8 data_offset;
+	__u8 data_offset = 0;
 
-	if (transport->length < 20 || bpf_skb_load_bytes(skb, transport->at + 12, &data_offset, 1))
+	if (transport->length < 20)
 		return PASSED_LENGTH;
-	transport->header_length = (data_offset >> 4) * 4;
+	if (skb->gso_size && bpf_skb_load_bytes(skb, transport->at + 12, &data_offset, 1))
+		return PASSED_LENGTH;
+	transport->header_length = (data_offset >> 4) * 4; /* asked for only where the packet is cut up */
 	return TO_IPV4_TCP;
 }
 

@@ -122,7 +122,7 @@ class Generator:
         protocol = packet[6] if from_ipv6 and len(packet) > 6 else packet[9] if len(packet) > 9 else 0
         segment_size = 0
         if protocol in {_TCP, _UDP} and is_whole and random.random() < 0.1:
-            segment_size = random.choice((1, 100, 500, 1220, 1240, 1400, 1460))
+            segment_size = random.choice((300, 500, 1220, 1240, 1400, 1460))
         return Case(packet, segment_size, is_whole)
 
     def _ipv6(self) -> bytes:

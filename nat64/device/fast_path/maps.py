@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import errno
 import mmap
+from struct import Struct
 from typing import TYPE_CHECKING, Final
 
 from nat64.device.errors import DeviceError
@@ -51,7 +52,7 @@ class Map:
 
     def lookup(self, key: bytes) -> bytes | None:
         """Return a key's value, None if there is none."""
-        value = ctypes.create_string_buffer(self._value_size())
+        value = ctypes.create_string_buffer(self.kind.value.size)
         try:
             self._call("bpf_map_lookup_elem", self.descriptor, key, value)
         except OSError as error:
@@ -114,8 +115,21 @@ class Map:
                 )
             token.raw, is_first = after.raw, False
 
-    def _value_size(self) -> int:
-        return self.kind.value.size
+    def of_all_processors(self, processors: int) -> list[tuple[int, ...]]:
+        """Return the numbers of a map that holds one for each CPU, in the order of its keys, by one call of the kernel."""
+        size = processors * self.kind.value.size
+        keys = ctypes.create_string_buffer(len(Outcome) * self.kind.key.size)
+        values = ctypes.create_string_buffer(len(Outcome) * size)
+        count, token = ctypes.c_uint32(len(Outcome)), ctypes.create_string_buffer(8)
+        try:
+            self._call(
+                "bpf_map_lookup_batch",
+                *(self.descriptor, None, token, keys, values, ctypes.byref(count), None),
+            )
+        except OSError as error:
+            if error.errno != errno.ENOENT:  # that there are no more
+                raise
+        return list(Struct(f"={processors}Q").iter_unpack(values))
 
     def _explained(self, error: OSError) -> Exception:
         return MapFullError(self.name) if error.errno in {errno.E2BIG, errno.ENOSPC} else error
@@ -174,15 +188,8 @@ class Maps:
 
     def outcomes(self) -> dict[Outcome, int]:
         """Return the packets by what became of them, since the maps were made."""
-        return {outcome: self._count(outcome) for outcome in Outcome}
-
-    def _count(self, outcome: Outcome) -> int:
-        size = layout.NANOSECONDS.size
-        counts = ctypes.create_string_buffer(library()("libbpf_num_possible_cpus") * size)
-        library()(
-            "bpf_map_lookup_elem", self.by_name["outcomes"].descriptor, layout.INDEX.pack(outcome), counts
-        )
-        return sum(layout.NANOSECONDS.unpack_from(counts, at)[0] for at in range(0, len(counts), size))
+        counts = self.by_name["outcomes"].of_all_processors(library()("libbpf_num_possible_cpus"))
+        return {outcome: sum(counts[outcome]) for outcome in Outcome}
 
     def close(self) -> None:
         """Give the memory back. The descriptors are closed by whoever opened them."""

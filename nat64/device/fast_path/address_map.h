@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * Which address stands for which: what AddressMap in nat64/addressing/address_map.py decides, as far as it is plain.
+ * Which address stands for which: what AddressMap in nat64/addressing/address_map.py decides, as far as it is
+ * plain.
  *
- * As there, a packet has a near side, the IPv6 host, and a far side, which is seen through a prefix. The functions return
- * FOUND, or the outcome of a packet that is the daemon's to judge.
+ * As there, a packet has a near side, the IPv6 host, and a far side, which is seen through a prefix. The
+ * functions return FOUND, or the outcome of a packet that is the daemon's to judge.
  */
 #ifndef NAT64_ADDRESS_MAP_H
 #define NAT64_ADDRESS_MAP_H
@@ -60,7 +61,10 @@ INLINE int is_in_router_pool(const struct settings *set, __be32 ipv4)
 	return (ipv4 & set->router_mask) == set->router_network;
 }
 
-/* Whether an address lies in a pool. A lease there is of a host on this side, whom others reach by turning back. */
+/*
+ * Whether an address lies in a pool. A lease there is of a host on this side, whom others reach by
+ * turning back.
+ */
 INLINE int is_in_pool(const struct settings *set, __be32 ipv4)
 {
 	for (__u32 i = 0; i < MOST_PREFIXES && i < set->prefixes; i++) {
@@ -72,7 +76,10 @@ INLINE int is_in_pool(const struct settings *set, __be32 ipv4)
 	return 0;
 }
 
-/* Whether a packet through a prefix to this address turns back to a host here, RFC 7757 section 4.2.2, or may do so. */
+/*
+ * Whether a packet through a prefix to this address turns back to a host here, RFC 7757 section 4.2.2,
+ * or may do so.
+ */
 INLINE int turns_back(const struct settings *set, __be32 ipv4)
 {
 	const struct host4 *host;
@@ -89,7 +96,8 @@ INLINE int turns_back(const struct settings *set, __be32 ipv4)
 	return set->flags & NETWORK_MAPS && map_of_ipv4(ipv4);
 }
 
-/* Find the far side of a packet from IPv6, and the prefix: fixed maps before prefixes, and the longest first. */
+/* Find the far side of a packet from IPv6, and the prefix: fixed maps before prefixes, and the longest first.
+ */
 SEPARATE int find_far_ipv4(const struct settings *set, struct addresses *known)
 {
 	const struct network_map *map;
@@ -203,7 +211,8 @@ INLINE int is_far_mapped(const struct settings *set, struct addresses *known)
 	return 0;
 }
 
-/* Find the far side of a packet from IPv4: as a map says, else as it is seen through the near side's prefix. */
+/* Find the far side of a packet from IPv4: as a map says, else as it is seen through the near side's prefix.
+ */
 SEPARATE int find_far_ipv6(const struct settings *set, struct addresses *known)
 {
 	const struct prefix *prefix;

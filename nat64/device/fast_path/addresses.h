@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * Addresses by themselves: which may be translated, and how an IPv4 address stands in an IPv6 address (RFC 6052, RFC 7757).
- * Python's own are special_purpose.py, prefix.py and eamt.py in nat64/addressing.
+ * Addresses by themselves: which may be translated, and how an IPv4 address stands in an IPv6 address (RFC
+ * 6052, RFC 7757). Python's own are special_purpose.py, prefix.py and eamt.py in nat64/addressing.
  */
 #ifndef NAT64_ADDRESSES_H
 #define NAT64_ADDRESSES_H
@@ -32,7 +32,10 @@ INLINE int may_translate_ipv6(const struct ipv6_address *address)
 	return first != 0xff && high >> 54 != 0xfe80 >> 6;
 }
 
-/* Whether an IPv4 address, as a number, is globally reachable by the IANA registry of special-purpose addresses. */
+/*
+ * Whether an IPv4 address, as a number, is globally reachable by the IANA registry of special-purpose
+ * addresses.
+ */
 INLINE int is_global(__u32 address)
 {
 	__u32 first = address >> 24, two = address >> 16, three = address >> 8;
@@ -41,7 +44,8 @@ INLINE int is_global(__u32 address)
 		return 1;
 	if (first == 0 || first == 10 || first == 127 || first >= 240)
 		return 0;
-	if (address >> 22 == 0x6440 >> 6 || two == 0xa9fe || address >> 20 == 0xac1) /* RFC 6598, 3927, 1918 */
+	/* RFC 6598, RFC 3927, RFC 1918 */
+	if (address >> 22 == 0x6440 >> 6 || two == 0xa9fe || address >> 20 == 0xac1)
 		return 0;
 	if (two == 0xc0a8 || address >> 17 == 0xc612 >> 1) /* RFC 1918, RFC 2544 */
 		return 0;
@@ -56,8 +60,9 @@ INLINE int is_in(const struct prefix *prefix, const struct ipv6_address *address
 }
 
 /*
- * The IPv4 address, as a number, inside an IPv6 address of the prefix: RFC 6052 section 2.2. Up to a /56 it begins in the
- * upper half and goes on in the lower one behind the octet of bits 64 to 71, which is no part of it.
+ * The IPv4 address, as a number, inside an IPv6 address of the prefix: RFC 6052 section 2.2. Up to a /56 it
+ * begins in the upper half and goes on in the lower one behind the octet of bits 64 to 71, which is no part
+ * of it.
  */
 INLINE __u32 extract(const struct prefix *prefix, const struct ipv6_address *address)
 {

@@ -24,9 +24,12 @@ _SYS_ADMIN: Final = 21
 _WHOLE: Final = 0xFFFFFFFF
 
 
-def missing() -> str | None:
-    """Return why there can be no fast path here, as ``what is missing; what to do``, None if nothing is known to be."""
-    return _missing_machine() or _missing_privilege() or _missing_parts()
+def missing(process: Path = Path("/proc/self")) -> str | None:
+    """Return why there can be no fast path here, as ``what is missing; what to do``, None if nothing is known to be.
+
+    `process` is where the kernel tells of this process (proc(5)).
+    """
+    return _missing_machine() or _missing_privilege(process) or _missing_parts()
 
 
 def _missing_machine() -> str | None:
@@ -39,8 +42,8 @@ def _missing_machine() -> str | None:
     return None
 
 
-def _missing_privilege() -> str | None:
-    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+def _missing_privilege(process: Path) -> str | None:
+    status = (process / "status").read_text(encoding="ascii", errors="replace")
     found = re.search(r"^CapEff:\s*([0-9a-f]+)$", status, re.MULTILINE)
     capabilities = int(found[1], 16) if found else 0
     has = {bit: bool(capabilities >> bit & 1) for bit in (_NET_ADMIN, _BPF, _SYS_ADMIN)}
@@ -48,7 +51,7 @@ def _missing_privilege() -> str | None:
         return "nat64d lacks CAP_BPF, which the fast path needs; grant it, or set fast-path off"
     if not has[_NET_ADMIN]:
         return "nat64d lacks CAP_NET_ADMIN, which the fast path needs; grant it, or set fast-path off"
-    users = Path("/proc/self/uid_map").read_text(encoding="ascii").split()
+    users = (process / "uid_map").read_text(encoding="ascii").split()
     if users[:3] != ["0", "0", str(_WHOLE)]:
         return (
             "nat64d is in a container with users of its own, where CAP_BPF does not count; set fast-path off"

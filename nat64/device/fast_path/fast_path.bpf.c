@@ -2,16 +2,18 @@
 /*
  * The fast path: translates plain packets of known hosts in the kernel, where they leave by the TUN device.
  *
- * The kernel runs the program for each packet that is about to enter the device ("egress" is seen from the kernel). A
- * packet that it translates never reaches the device's reader, the daemon: it is sent back as if it had just arrived on the
- * same device, of the other family, and goes through firewall, routing and masquerading from there. Every other packet
- * goes on untouched, and the daemon translates it, answers it or drops it.
+ * The kernel runs the program for each packet that is about to enter the device ("egress" is seen from the
+ * kernel). A packet that it translates never reaches the device's reader, the daemon: it is sent back as if
+ * it had just arrived on the same device, of the other family, and goes through firewall, routing and
+ * masquerading from there. Every other packet goes on untouched, and the daemon translates it, answers it or
+ * drops it.
  *
- * The rule: what leaves here is, octet for octet, what the daemon (nat64/siit) would have sent. The one difference is the
- * Identification of IPv4 packets that may be fragmented, which either draws from a counter of its own.
+ * The rule: what leaves here is, octet for octet, what the daemon (nat64/siit) would have sent. The one
+ * difference is the Identification of IPv4 packets that may be fragmented, which either draws from a counter
+ * of its own.
  *
- * Before it runs, the kernel proves that a program ends and touches only its own memory. That is why all is inlined, loops
- * have a constant bound, and packets are read and written by copies instead of pointers.
+ * Before it runs, the kernel proves that a program ends and touches only its own memory. That is why most is
+ * inlined, loops have a constant bound, and packets are read and written by copies instead of pointers.
  */
 #include "address_map.h"
 #include "transport.h"
@@ -31,7 +33,8 @@ INLINE void mark_used(__u32 slot, __u64 now)
 {
 	__u64 *used = slot == NOT_LEASED ? 0 : bpf_map_lookup_elem(&last_used, &slot);
 
-	if (used && *used != now) /* the clock ticks rarely, and a line that is only read is not torn between CPUs */
+	/* The clock ticks rarely, and a line that is only read is not torn between CPUs. */
+	if (used && *used != now)
 		*used = now;
 }
 
@@ -43,7 +46,10 @@ INLINE int is_active(const struct settings *set, __u32 slot, __u64 now)
 	return slot == NOT_LEASED || (used && (now <= *used || now - *used <= set->active));
 }
 
-/* The Identification of an IPv4 packet that may be fragmented. Each CPU counts, as do those who cut a large packet up. */
+/*
+ * The Identification of an IPv4 packet that may be fragmented. Each CPU counts, as do those who cut a
+ * large packet up.
+ */
 INLINE __be16 next_identification(const struct __sk_buff *skb)
 {
 	__u32 *last = bpf_map_lookup_elem(&identification, &only);
@@ -57,7 +63,10 @@ INLINE __be16 next_identification(const struct __sk_buff *skb)
 	return SWAPPED16((__u16)number);
 }
 
-/* Change a packet's family and write its new header. A packet that is changed in part only can but be dropped. */
+/*
+ * Change a packet's family and write its new header. A packet that is changed in part only can but be
+ * dropped.
+ */
 INLINE int write_header(struct __sk_buff *skb, __u16 ethertype, const void *header, __u32 length)
 {
 	if (bpf_skb_change_proto(skb, SWAPPED16(ethertype), 0))
@@ -66,21 +75,24 @@ INLINE int write_header(struct __sk_buff *skb, __u16 ethertype, const void *head
 }
 
 /* Finish a packet behind its new IP header, which ends at `at`. */
-INLINE int write_transport(struct __sk_buff *skb, const struct transport *transport, __u32 at, __u32 difference)
+INLINE int write_transport(struct __sk_buff *skb, const struct transport *transport, __u32 at,
+			   __u32 difference)
 {
 	switch (transport->protocol) {
 	case TCP:
 		return bpf_l4_csum_replace(skb, at + 16, 0, difference, BPF_F_PSEUDO_HDR) ? LOST : FOUND;
 	case UDP:
-		return bpf_l4_csum_replace(skb, at + 6, 0, difference, BPF_F_PSEUDO_HDR | BPF_F_MARK_MANGLED_0)
-			       ? LOST
-			       : FOUND;
+		return bpf_l4_csum_replace(skb, at + 6, 0, difference,
+					   BPF_F_PSEUDO_HDR | BPF_F_MARK_MANGLED_0)
+			   ? LOST
+			   : FOUND;
 	default:
 		return bpf_skb_store_bytes(skb, at, &transport->new_type, 1, 0) ? LOST : FOUND;
 	}
 }
 
-/* Change the packet. For an echo the checksum goes first: only an unchanged packet can be left to the daemon. */
+/* Change the packet. For an echo the checksum goes first: only an unchanged packet can be left to the daemon.
+ */
 INLINE int rewrite(struct __sk_buff *skb, const struct transport *transport, int from_ipv6,
 		   const void *header, __u32 difference)
 {
@@ -96,11 +108,13 @@ INLINE int rewrite(struct __sk_buff *skb, const struct transport *transport, int
 		done = write_header(skb, ETH_P_IPV6, header, IPV6_LENGTH);
 	if (done != FOUND)
 		return done == PASSED_KERNEL_REFUSED && transport->protocol == ICMP ? LOST : done;
-	return write_transport(skb, transport, link_header + (from_ipv6 ? IPV4_LENGTH : IPV6_LENGTH), difference);
+	return write_transport(skb, transport, link_header + (from_ipv6 ? IPV4_LENGTH : IPV6_LENGTH),
+			       difference);
 }
 
 /* The pseudo-header of an ICMPv6 message with its type and code. */
-INLINE void fill_pseudo_header(struct pseudo_header *pseudo, const struct ipv6_header *six, __u8 type, __u8 code)
+INLINE void fill_pseudo_header(struct pseudo_header *pseudo, const struct ipv6_header *six, __u8 type,
+			       __u8 code)
 {
 	pseudo->source = six->source;
 	pseudo->destination = six->destination;
@@ -119,7 +133,7 @@ INLINE __u32 difference_of(const struct transport *transport, const struct ipv6_
 
 	if (transport->protocol != ICMP)
 		return from_ipv6 ? bpf_csum_diff(&six->source, 32, &four->source, 8, 0)
-			       : bpf_csum_diff(&four->source, 8, &six->source, 32, 0);
+				 : bpf_csum_diff(&four->source, 8, &six->source, 32, 0);
 	if (from_ipv6) {
 		fill_pseudo_header(&pseudo, six, transport->echo.type, transport->echo.code);
 		type = transport->new_type | (__u32)transport->echo.code << 8;
@@ -203,7 +217,8 @@ INLINE int read_ipv4(struct __sk_buff *skb, const struct settings *set, struct i
 		return PASSED_LENGTH;
 	if (four->version_length != 0x45)
 		return PASSED_OPTIONS;
-	if (SWAPPED16(four->total_length) < IPV4_LENGTH || link_header + SWAPPED16(four->total_length) != skb->len)
+	if (SWAPPED16(four->total_length) < IPV4_LENGTH ||
+	    link_header + SWAPPED16(four->total_length) != skb->len)
 		return PASSED_LENGTH;
 	if (four->flags & SWAPPED16(FRAGMENTED))
 		return PASSED_FRAGMENT;
@@ -249,7 +264,8 @@ INLINE int translate_ipv4(struct __sk_buff *skb, const struct settings *set, __u
 		done = find_far_ipv6(set, &known);
 	if (done != FOUND)
 		return done;
-	six.first = SWAPPED32(6 << 28 | ((four.tos & set->traffic_class_kept) | set->traffic_class_set) << 20);
+	six.first =
+	    SWAPPED32(6 << 28 | ((four.tos & set->traffic_class_kept) | set->traffic_class_set) << 20);
 	six.payload_length = SWAPPED16((__u16)transport.length);
 	six.protocol = transport.protocol == ICMP ? ICMPV6 : transport.protocol;
 	six.hop_limit = four.ttl - 1;

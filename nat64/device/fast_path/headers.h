@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
-/* The headers that the program reads and writes: RFC 791, RFC 8200, RFC 792, RFC 4443. All fields in network order. */
+/*
+ * The headers that the program reads and writes: RFC 791, RFC 8200, RFC 792, RFC 4443. All fields in
+ * network order.
+ */
 #ifndef NAT64_HEADERS_H
 #define NAT64_HEADERS_H
 
 #include "map_layout.h"
 
-/* Octets before the IP header. A TUN device has none; the loader writes 14 where packets come with an Ethernet header. */
+/*
+ * Octets before the IP header. A TUN device has none; the loader writes 14 where packets come with an
+ * Ethernet header.
+ */
 const volatile __u32 link_header SEC(".rodata.device") = 0;
 
 /* The direction, as a constant: so each of the two is compiled by itself. */
@@ -59,7 +65,8 @@ _Static_assert(sizeof(struct ipv4_header) == IPV4_LENGTH, "as on the wire");
 _Static_assert(sizeof(struct ipv6_header) == IPV6_LENGTH, "as on the wire");
 _Static_assert(sizeof(struct icmp_start) == 4, "as on the wire");
 
-/* Fold a sum of 16-bit words to 16 bits, RFC 1071. It does not matter in which byte order they were summed. */
+/* Fold a sum of 16-bit words to 16 bits, RFC 1071. It does not matter in which byte order they were summed.
+ */
 INLINE __u16 folded(__u64 sum)
 {
 	sum = (sum & 0xffffffff) + (sum >> 32);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * What the program needs of Linux: the packet's context, the kernel's helper functions, and how a map is declared.
+ * What the program needs of Linux: the packet's context, the kernel's helper functions, and how a map is
+ * declared.
  *
- * All of it is the stable interface between BPF programs and any kernel since 5.15, written down here so that no header
- * of a kernel or C library is needed. A helper is called by its number: these are in the kernel's uapi/linux/bpf.h.
+ * All of it is the stable interface between BPF programs and any kernel since 5.15, written down here so that
+ * no header of a kernel or C library is needed. A helper is called by its number: these are in the kernel's
+ * uapi/linux/bpf.h.
  */
 #ifndef NAT64_KERNEL_H
 #define NAT64_KERNEL_H
@@ -20,21 +22,23 @@ typedef __u64 __be64;
 #define SEC(name) __attribute__((section(name), used))
 #define INLINE static inline __attribute__((always_inline))
 /*
- * A function that the kernel checks once, by itself, instead of anew on each path that leads to it: what keeps the check
- * short. It has to look at its pointers first, as they may be NULL for all that is known there.
+ * A function that the kernel checks once, by itself, instead of anew on each path that leads to it: what
+ * keeps the check short. It has to look at its pointers first, as they may be NULL for all that is known
+ * there.
  */
 #define SEPARATE __attribute__((noinline))
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "the program is written for little-endian machines"
 #endif
-#define SWAPPED16(number) __builtin_bswap16(number) /* between network order and the machine's, either way */
+/* Between network order and the machine's, either way. */
+#define SWAPPED16(number) __builtin_bswap16(number)
 #define SWAPPED32(number) __builtin_bswap32(number)
 #define SWAPPED64(number) __builtin_bswap64(number)
 
 /*
- * Make the compiler read a value here. Left alone it may choose between two addresses and read once, and without CAP_PERFMON
- * the kernel refuses an address that depends on the path.
+ * Make the compiler read a value here. Left alone it may choose between two addresses and read once, and
+ * without CAP_PERFMON the kernel refuses an address that depends on the path.
  */
 #define READ_HERE(variable) asm volatile("" : "+r"(variable))
 
@@ -82,7 +86,7 @@ struct __sk_buff {
 
 #define BPF_F_INGRESS 1
 #define BPF_F_PSEUDO_HDR 0x10	  /* the checksum covers the changed addresses */
-#define BPF_F_MARK_MANGLED_0 0x20 /* zero means "no checksum": leave it, and send a computed zero as 0xffff */
+#define BPF_F_MARK_MANGLED_0 0x20 /* zero means "no checksum"; a computed zero is sent as 0xffff */
 
 static void *(*bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
 static __u32 (*bpf_get_smp_processor_id)(void) = (void *)8;
@@ -98,8 +102,8 @@ static long (*bpf_skb_change_proto)(struct __sk_buff *skb, __be16 protocol, __u6
 static __u64 (*bpf_ktime_get_coarse_ns)(void) = (void *)160;
 
 /*
- * A map is declared as a structure whose members are pointers: their types tell the loader the map's type, key and
- * value; the numbers are array lengths. Nothing of it exists when the program runs.
+ * A map is declared as a structure whose members are pointers: their types tell the loader the map's type,
+ * key and value; the numbers are array lengths. Nothing of it exists when the program runs.
  */
 #define MAP_NUMBER(name, value) int (*name)[value]
 #define MAP_TYPE(name, type) type *name

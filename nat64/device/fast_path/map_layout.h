@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * The maps: memory that the daemon and the program share. layout.py is the same for Python, and a test compares the two.
+ * The maps: memory that the daemon and the program share. layout.py is the same for Python, and a test
+ * compares the two.
  *
- * The daemon writes all of them but `last_used` and `outcomes`, which the program writes. Addresses are in network byte
- * order, all other numbers in the machine's. LAYOUT grows whenever anything here changes.
+ * The daemon writes all of them but `last_used` and `outcomes`, which the program writes. Addresses are in
+ * network byte order, all other numbers in the machine's. LAYOUT grows whenever anything here changes.
  */
 #ifndef NAT64_MAP_LAYOUT_H
 #define NAT64_MAP_LAYOUT_H
@@ -12,7 +13,7 @@
 
 #define LAYOUT 1
 #define MOST_PREFIXES 16
-#define ANY_PREFIX 0xffffffff /* in a key: fixed maps of all prefixes, looked up for an address that is a far side */
+#define ANY_PREFIX 0xffffffff /* in a key: fixed maps of all prefixes, for an address that is a far side */
 #define NOT_LEASED 0	      /* in a slot: a fixed map, whose use nobody asks for */
 
 struct ipv6_address {
@@ -20,12 +21,15 @@ struct ipv6_address {
 	__be64 low;
 };
 
-/* One NAT64 prefix with its pool: `network` is under `mask`; `length` is 0 where there is a pool but no prefix. */
+/*
+ * One NAT64 prefix with its pool: `network` is under `mask`; `length` is 0 where there is a pool but no
+ * prefix.
+ */
 struct prefix {
 	struct ipv6_address network;
 	struct ipv6_address mask;
 	__u32 length;
-	__u32 global_only; /* RFC 6052 section 3.1: not for addresses that are not global */
+	__u32 global_only;   /* RFC 6052 section 3.1: not for addresses that are not global */
 	__be32 pool_network; /* not under its mask where there is no pool */
 	__be32 pool_mask;
 };
@@ -74,7 +78,7 @@ struct host4 {
 };
 
 struct map6_key {
-	__u32 length; /* bits behind this field that count, for the kernel's longest match: 32 and the network's */
+	__u32 length; /* bits behind this field that count: 32, and the network's */
 	__u32 of;     /* which prefix, or ANY_PREFIX */
 	__u8 address[16];
 };
@@ -93,7 +97,10 @@ struct network_map {
 	__u32 of;
 };
 
-/* What became of a packet. The first six were translated; the rest went on to the daemon as they came, but for LOST. */
+/*
+ * What became of a packet. The first six were translated; the rest went on to the daemon as they came,
+ * but for LOST.
+ */
 enum outcome {
 	TO_IPV4_TCP,
 	TO_IPV4_UDP,

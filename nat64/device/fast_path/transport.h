@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * What stands behind the IP header: which of it the program translates, and how its checksum follows the new addresses.
- * Python's own is nat64/siit/transport.py.
+ * What stands behind the IP header: which of it the program translates, and how its checksum follows the new
+ * addresses. Python's own is nat64/siit/transport.py.
  */
 #ifndef NAT64_TRANSPORT_H
 #define NAT64_TRANSPORT_H
@@ -9,8 +9,8 @@
 #include "headers.h"
 
 struct transport {
-	__u32 at;     /* where it begins, from the packet's first octet */
-	__u32 length; /* octets, the data with it */
+	__u32 at;	/* where it begins, from the packet's first octet */
+	__u32 length;	/* octets, the data with it */
 	__u32 protocol; /* ICMP stands for ICMPv6, too */
 	__u32 header_length;
 	struct icmp_start echo; /* as it is, where it is ICMP */
@@ -55,7 +55,10 @@ INLINE int read_echo(struct __sk_buff *skb, struct transport *transport, int fro
 	return TO_IPV4_ICMP;
 }
 
-/* Read what is needed. Returns the outcome that it will have from IPv6 if all goes well, or that of one for the daemon. */
+/*
+ * Read what is needed. Returns the outcome that it will have from IPv6 if all goes well, or that of one
+ * for the daemon.
+ */
 INLINE int read_transport(struct __sk_buff *skb, struct transport *transport, int from_ipv6)
 {
 	switch (transport->protocol) {
@@ -70,7 +73,8 @@ INLINE int read_transport(struct __sk_buff *skb, struct transport *transport, in
 	}
 }
 
-/* The length of the longest packet on a link that one of so many octets of headers and transport stands for. */
+/* The length of the longest packet on a link that one of so many octets of headers and transport stands for.
+ */
 INLINE __u32 longest_on_link(const struct __sk_buff *skb, const struct transport *transport, __u32 ip_header)
 {
 	__u32 length = ip_header + transport->length;
@@ -79,7 +83,10 @@ INLINE __u32 longest_on_link(const struct __sk_buff *skb, const struct transport
 	return skb->gso_size && segment < length ? segment : length;
 }
 
-/* What an IPv6 pseudo-header (RFC 8200 section 8.1) is made of beside the addresses, and an ICMP message's first word. */
+/*
+ * What an IPv6 pseudo-header (RFC 8200 section 8.1) is made of beside the addresses, and an ICMP
+ * message's first word.
+ */
 struct pseudo_header {
 	struct ipv6_address source;
 	struct ipv6_address destination;
@@ -92,10 +99,12 @@ struct pseudo_header {
 _Static_assert(sizeof(struct pseudo_header) == 48, "there is nothing between or behind its members");
 
 /*
- * Adjust the checksum of an echo message while its packet is as it came. ICMPv6 has the addresses in it, ICMP has not.
+ * Adjust the checksum of an echo message while its packet is as it came. ICMPv6 has the addresses in it, ICMP
+ * has not.
  *
- * A guest may leave the checksum to a device to finish, which the program cannot see of a packet. But then the kernel
- * leaves the field alone, as the addresses' sum in it is not to be counted twice; such a packet is for the daemon.
+ * A guest may leave the checksum to a device to finish, which the program cannot see of a packet. But then
+ * the kernel leaves the field alone, as the addresses' sum in it is not to be counted twice; such a packet is
+ * for the daemon.
  */
 INLINE int adjust_echo_checksum(struct __sk_buff *skb, const struct transport *transport, __u32 difference)
 {

@@ -64,16 +64,27 @@ for _ in range(8):
 _UNFINISHED: Final = """
 import socket, struct, sys
 source, destination = (socket.inet_pton(socket.AF_INET6, one) for one in sys.argv[1:3])
+router, own = (bytes.fromhex(one.replace(":", "")) for one in sys.argv[3:5])
 wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x86dd))
 wire.setsockopt(263, 15, 1)  # SOL_PACKET, PACKET_VNET_HDR: virtio's header before each packet
 wire.bind(("lan0", 0))
-words = source + destination + struct.pack("!II", 16, 58)
-pseudo = sum(struct.unpack("!20H", words)) % 0xFFFF
-message = struct.pack("!BBHHH", 128, 0, pseudo, 77, 1) + bytes(8)
-packet = struct.pack("!IHBB", 6 << 28, len(message), 58, 64) + source + destination + message
-router, own = (bytes.fromhex(one.replace(":", "")) for one in sys.argv[3:5])
-header = struct.pack("=BBHHHH", 1, 0, 0, 0, 14 + 40, 2)
-wire.send(header + router + own + b"\\x86\\xdd" + packet)
+
+def send(protocol, payload, checksum_start, checksum_offset):
+    packet = struct.pack("!IHBB", 6 << 28, len(payload), protocol, 64) + source + destination + payload
+    header = struct.pack("=BBHHHH", 1, 0, 0, 0, 14 + 40 + checksum_start, checksum_offset)
+    wire.send(header + router + own + b"\\x86\\xdd" + packet)
+
+def pseudo(length, protocol):
+    words = source + destination + struct.pack("!II", length, protocol)
+    return int.from_bytes(words, "big") % 0xFFFF  # their sum: RFC 1071
+
+if sys.argv[5] == "echo":
+    send(58, struct.pack("!BBHHH", 128, 0, pseudo(16, 58), 77, 1) + bytes(8), 0, 2)
+elif sys.argv[5] == "datagram":
+    send(17, struct.pack("!HHHH", 4000, 4001, 16, pseudo(16, 17)) + bytes(8), 0, 6)
+else:  # a tunnel: the outer checksum is finished, the inner one is not
+    inner = struct.pack("!HHHH", 1, 2, 16, 0x1234) + bytes(8)
+    send(17, struct.pack("!HHHH", 4000, 4001, 24, 0x5678) + inner, 8, 6)
 """
 
 
@@ -172,16 +183,30 @@ def test_without_a_heartbeat_packets_go_to_the_daemon_as_they_came(only: FastPat
     assert only.network.ping()
 
 
-def test_an_echo_request_whose_checksum_a_device_shall_finish_is_left_to_the_daemon(
-    only: FastPathOnly,
-) -> None:
+def _send_unfinished(only: FastPathOnly, kind: str) -> None:
     network = only.network
-    assert network.ping()
+    assert network.ping()  # so that the neighbours know one another
     addresses = [
         space.run("cat", "/sys/class/net/lan0/address").stdout.strip()
         for space in (network.router6, network.client)
     ]
+    network.client.python(_UNFINISHED, CLIENT, SERVER6, *addresses, kind)
 
-    network.client.python(_UNFINISHED, CLIENT, SERVER6, *addresses)
 
-    wait_until(lambda: only.ask("outcomes")["PASSED_CHECKSUM_UNFINISHED"] == 1, "the echo request")
+@pytest.mark.parametrize(("kind", "protocol"), [("echo", "IPv6:58"), ("tunnel", "IPv6:17")])
+def test_what_lacks_another_checksum_than_tcps_or_udps_own_is_left_to_the_daemon(
+    only: FastPathOnly, kind: str, protocol: str
+) -> None:
+    _send_unfinished(only, kind)
+
+    wait_until(lambda: only.ask("outcomes")["PASSED_CHECKSUM_UNFINISHED"] == 1, f"the {kind}")
+    assert only.ask("arrived")[protocol] >= 1
+
+
+def test_a_datagram_that_lacks_its_own_checksum_is_translated(only: FastPathOnly) -> None:
+    echo = only.network.server.popen(sys.executable, "-c", _ECHO)
+    _wait_ready(echo)
+
+    _send_unfinished(only, "datagram")
+
+    wait_until(lambda: only.ask("outcomes")["TO_IPV6_UDP"] == 1, "the answer")  # the server took it for right

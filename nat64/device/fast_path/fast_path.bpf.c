@@ -16,7 +16,7 @@
  * inlined, loops have a constant bound, and packets are read and written by copies instead of pointers.
  */
 #include "address_map.h"
-#include "transport.h"
+#include "checksum.h"
 
 char programs_license[] SEC("license") = "Dual MIT/GPL";
 
@@ -64,84 +64,26 @@ INLINE __be16 next_identification(const struct __sk_buff *skb)
 }
 
 /*
- * Change a packet's family and write its new header. A packet that is changed in part only can but be
- * dropped.
+ * Change the packet: the checksum, the family, the header. Until its family is changed the packet can still
+ * be left to the daemon; what is changed in part only can but be dropped.
  */
-INLINE int write_header(struct __sk_buff *skb, __u16 ethertype, const void *header, __u32 length)
+INLINE int rewrite(struct __sk_buff *skb, const struct transport *transport, const struct ipv6_header *six,
+		   const struct ipv4_header *four, int from_ipv6)
 {
-	if (bpf_skb_change_proto(skb, SWAPPED16(ethertype), 0))
-		return PASSED_KERNEL_REFUSED;
-	return bpf_skb_store_bytes(skb, link_header, header, length, 0) ? LOST : FOUND;
-}
+	__u32 difference = difference_of(transport, six, four, from_ipv6);
+	int done = adjust_checksum(skb, transport, six, four, difference, from_ipv6);
+	__u32 at = link_header + (from_ipv6 ? IPV4_LENGTH : IPV6_LENGTH);
 
-/* Finish a packet behind its new IP header, which ends at `at`. */
-INLINE int write_transport(struct __sk_buff *skb, const struct transport *transport, __u32 at,
-			   __u32 difference)
-{
-	switch (transport->protocol) {
-	case TCP:
-		return bpf_l4_csum_replace(skb, at + 16, 0, difference, BPF_F_PSEUDO_HDR) ? LOST : FOUND;
-	case UDP:
-		return bpf_l4_csum_replace(skb, at + 6, 0, difference,
-					   BPF_F_PSEUDO_HDR | BPF_F_MARK_MANGLED_0)
-			   ? LOST
-			   : FOUND;
-	default:
-		return bpf_skb_store_bytes(skb, at, &transport->new_type, 1, 0) ? LOST : FOUND;
-	}
-}
-
-/* Change the packet. For an echo the checksum goes first: only an unchanged packet can be left to the daemon.
- */
-INLINE int rewrite(struct __sk_buff *skb, const struct transport *transport, int from_ipv6,
-		   const void *header, __u32 difference)
-{
-	int done = FOUND;
-
-	if (transport->protocol == ICMP)
-		done = adjust_echo_checksum(skb, transport, difference);
 	if (done != FOUND)
 		return done;
-	if (from_ipv6)
-		done = write_header(skb, ETH_P_IP, header, IPV4_LENGTH);
-	else
-		done = write_header(skb, ETH_P_IPV6, header, IPV6_LENGTH);
-	if (done != FOUND)
-		return done == PASSED_KERNEL_REFUSED && transport->protocol == ICMP ? LOST : done;
-	return write_transport(skb, transport, link_header + (from_ipv6 ? IPV4_LENGTH : IPV6_LENGTH),
-			       difference);
-}
-
-/* The pseudo-header of an ICMPv6 message with its type and code. */
-INLINE void fill_pseudo_header(struct pseudo_header *pseudo, const struct ipv6_header *six, __u8 type,
-			       __u8 code)
-{
-	pseudo->source = six->source;
-	pseudo->destination = six->destination;
-	pseudo->length = SWAPPED32((__u32)SWAPPED16(six->payload_length));
-	pseudo->protocol = SWAPPED32(ICMPV6);
-	pseudo->type = type | (__u32)code << 8;
-	pseudo->unused = 0;
-}
-
-/* By how much the checksum's words grow from one header to the other. */
-INLINE __u32 difference_of(const struct transport *transport, const struct ipv6_header *six,
-			   const struct ipv4_header *four, int from_ipv6)
-{
-	struct pseudo_header pseudo;
-	__be32 type;
-
-	if (transport->protocol != ICMP)
-		return from_ipv6 ? bpf_csum_diff(&six->source, 32, &four->source, 8, 0)
-				 : bpf_csum_diff(&four->source, 8, &six->source, 32, 0);
-	if (from_ipv6) {
-		fill_pseudo_header(&pseudo, six, transport->echo.type, transport->echo.code);
-		type = transport->new_type | (__u32)transport->echo.code << 8;
-		return bpf_csum_diff(&pseudo, sizeof(pseudo), &type, sizeof(type), 0);
-	}
-	fill_pseudo_header(&pseudo, six, transport->new_type, transport->echo.code);
-	type = transport->echo.type | (__u32)transport->echo.code << 8;
-	return bpf_csum_diff(&type, sizeof(type), &pseudo, sizeof(pseudo), 0);
+	if (bpf_skb_change_proto(skb, SWAPPED16((from_ipv6 ? ETH_P_IP : ETH_P_IPV6)), 0))
+		return restore_checksum(skb, transport, difference);
+	if (from_ipv6 ? bpf_skb_store_bytes(skb, link_header, four, IPV4_LENGTH, 0)
+		      : bpf_skb_store_bytes(skb, link_header, six, IPV6_LENGTH, 0))
+		return LOST;
+	if (transport->protocol == ICMP && bpf_skb_store_bytes(skb, at, &transport->new_type, 1, 0))
+		return LOST;
+	return FOUND;
 }
 
 /* Read the IPv6 header, and what stands behind it, of a packet that is for the program by these. */
@@ -202,7 +144,7 @@ INLINE int translate_ipv6(struct __sk_buff *skb, const struct settings *set, __u
 	four.source = known.near4;
 	four.destination = known.far4;
 	four.checksum = ipv4_checksum(&four);
-	done = rewrite(skb, &transport, FROM_IPV6, &four, difference_of(&transport, &six, &four, FROM_IPV6));
+	done = rewrite(skb, &transport, &six, &four, FROM_IPV6);
 	if (done != FOUND)
 		return done;
 	mark_used(known.slot, now);
@@ -271,7 +213,7 @@ INLINE int translate_ipv4(struct __sk_buff *skb, const struct settings *set, __u
 	six.hop_limit = four.ttl - 1;
 	six.source = known.far6;
 	six.destination = known.near6;
-	done = rewrite(skb, &transport, FROM_IPV4, &six, difference_of(&transport, &six, &four, FROM_IPV4));
+	done = rewrite(skb, &transport, &six, &four, FROM_IPV4);
 	if (done != FOUND)
 		return done;
 	mark_used(known.slot, now);

@@ -92,7 +92,7 @@ MEANINGS: Final = {
     Outcome.PASSED_HAIRPIN: "from one host here to another",
     Outcome.PASSED_UDP_WITHOUT_CHECKSUM: "UDP without a checksum",
     Outcome.PASSED_ICMP_NOT_ECHO: "ICMP errors and other messages that are no echo",
-    Outcome.PASSED_CHECKSUM_UNFINISHED: "an echo message with its checksum left to a device",
+    Outcome.PASSED_CHECKSUM_UNFINISHED: "a checksum left to a device: of an echo message, or inside of a tunnel",
     Outcome.PASSED_KERNEL_REFUSED: "the kernel would not change the packet",
     Outcome.LOST: "dropped, because the kernel ran out of memory halfway",
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * What stands behind the IP header: which of it the program translates, and how its checksum follows the new
- * addresses. Python's own is nat64/siit/transport.py.
+ * What stands behind the IP header, and which of it the program translates. Python's own is
+ * nat64/siit/transport.py.
  */
 #ifndef NAT64_TRANSPORT_H
 #define NAT64_TRANSPORT_H
@@ -13,7 +13,9 @@ struct transport {
 	__u32 length;	/* octets, the data with it */
 	__u32 protocol; /* ICMP stands for ICMPv6, too */
 	__u32 header_length;
-	struct icmp_start echo; /* as it is, where it is ICMP */
+	__be16 checksum; /* as it came, but for TCP */
+	__u8 type;	 /* these three for ICMP alone */
+	__u8 code;
 	__u8 new_type;
 };
 
@@ -31,11 +33,9 @@ INLINE int read_tcp(struct __sk_buff *skb, struct transport *transport)
 
 INLINE int read_udp(struct __sk_buff *skb, struct transport *transport)
 {
-	__be16 checksum;
-
-	if (transport->length < 8 || bpf_skb_load_bytes(skb, transport->at + 6, &checksum, 2))
+	if (transport->length < 8 || bpf_skb_load_bytes(skb, transport->at + 6, &transport->checksum, 2))
 		return PASSED_LENGTH;
-	if (!checksum)
+	if (!transport->checksum)
 		return PASSED_UDP_WITHOUT_CHECKSUM;
 	transport->header_length = 8;
 	return TO_IPV4_UDP;
@@ -43,14 +43,19 @@ INLINE int read_udp(struct __sk_buff *skb, struct transport *transport)
 
 INLINE int read_echo(struct __sk_buff *skb, struct transport *transport, int from_ipv6)
 {
-	if (transport->length < 8 || bpf_skb_load_bytes(skb, transport->at, &transport->echo, 4))
+	struct icmp_start echo;
+
+	if (transport->length < 8 || bpf_skb_load_bytes(skb, transport->at, &echo, sizeof(echo)))
 		return PASSED_LENGTH;
-	if (transport->echo.type == (from_ipv6 ? V6_ECHO_REQUEST : ECHO_REQUEST))
+	if (echo.type == (from_ipv6 ? V6_ECHO_REQUEST : ECHO_REQUEST))
 		transport->new_type = from_ipv6 ? ECHO_REQUEST : V6_ECHO_REQUEST;
-	else if (transport->echo.type == (from_ipv6 ? V6_ECHO_REPLY : ECHO_REPLY))
+	else if (echo.type == (from_ipv6 ? V6_ECHO_REPLY : ECHO_REPLY))
 		transport->new_type = from_ipv6 ? ECHO_REPLY : V6_ECHO_REPLY;
 	else
 		return PASSED_ICMP_NOT_ECHO;
+	transport->type = echo.type;
+	transport->code = echo.code;
+	transport->checksum = echo.checksum;
 	transport->header_length = 8;
 	return TO_IPV4_ICMP;
 }
@@ -81,41 +86,6 @@ INLINE __u32 longest_on_link(const struct __sk_buff *skb, const struct transport
 	__u32 segment = ip_header + transport->header_length + skb->gso_size;
 
 	return skb->gso_size && segment < length ? segment : length;
-}
-
-/*
- * What an IPv6 pseudo-header (RFC 8200 section 8.1) is made of beside the addresses, and an ICMP
- * message's first word.
- */
-struct pseudo_header {
-	struct ipv6_address source;
-	struct ipv6_address destination;
-	__be32 length;
-	__be32 protocol;
-	__be32 type;   /* type and code, then zero */
-	__be32 unused; /* the compiler would leave as much free, and the sum goes over all */
-};
-
-_Static_assert(sizeof(struct pseudo_header) == 48, "there is nothing between or behind its members");
-
-/*
- * Adjust the checksum of an echo message while its packet is as it came. ICMPv6 has the addresses in it, ICMP
- * has not.
- *
- * A guest may leave the checksum to a device to finish, which the program cannot see of a packet. But then
- * the kernel leaves the field alone, as the addresses' sum in it is not to be counted twice; such a packet is
- * for the daemon.
- */
-INLINE int adjust_echo_checksum(struct __sk_buff *skb, const struct transport *transport, __u32 difference)
-{
-	__u32 at = transport->at + 2;
-	__be16 sum = folded(difference), after;
-
-	if (!sum || sum == 0xffff) /* nothing would change in either case */
-		return PASSED_CHECKSUM_UNFINISHED;
-	if (bpf_l4_csum_replace(skb, at, 0, difference, 0) || bpf_skb_load_bytes(skb, at, &after, 2))
-		return PASSED_KERNEL_REFUSED;
-	return after == transport->echo.checksum ? PASSED_CHECKSUM_UNFINISHED : FOUND;
 }
 
 #endif

@@ -34,7 +34,10 @@ PREFIXES: Final = (
 )
 OTHER_PREFIX: Final = "3fff:64:ff9b::/96"
 OTHER_PREFIX_SHORTER: Final = "3fff:6400::/32"
-EXACT_MAPS: Final = (("192.0.2.9/32", "3fff:9::9/128"), ("192.0.2.77/32", "3fff:9::77/128"))
+EXACT_MAPS: Final = (
+    ("192.0.2.9/32", "3fff:9::8201/128"),  # the same sum: through 64:ff9b::/96 no checksum changes
+    ("192.0.2.77/32", "3fff:9::77/128"),
+)
 NETWORK_MAPS: Final = (
     ("198.51.100.0/24", "3fff:a::/120"),
     ("198.51.100.64/26", "3fff:b::/122"),
@@ -46,7 +49,7 @@ NETWORK_MAPS: Final = (
 OTHER_MAPS: Final = (
     ("203.0.113.0/28", "3fff:c::/64"),
     ("203.0.113.200/32", "3fff:9::200/128"),
-    ("203.0.113.202/32", "3fff:9::9/128"),  # these three have another address by the first prefix
+    ("203.0.113.202/32", "3fff:9::8201/128"),  # these three have another address by the first prefix
     ("203.0.113.64/26", "3fff:b::/122"),
     ("203.0.113.16/28", "3fff:a::/124"),
 )

@@ -52,7 +52,7 @@ _MAPPED6: Final = tuple(
     IPv6Address(text).packed
     for text in (
         *(
-            "3fff:9::9",
+            "3fff:9::8201",
             "3fff:9::77",
             "3fff:a::7",
             "3fff:a::46",

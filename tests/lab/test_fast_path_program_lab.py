@@ -209,7 +209,9 @@ def test_times_are_seen_as_they_are_written(loaded: program.Program) -> None:
 @pytest.fixture
 def bpffs(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["mount", "-t", "bpf", "bpf", tmp_path], check=True)
-    yield tmp_path
+    directory = tmp_path / "nat64"
+    directory.mkdir()
+    yield directory
     subprocess.run(["umount", tmp_path], check=True)
 
 
@@ -230,6 +232,36 @@ def test_the_next_daemon_takes_over_what_is_pinned(loaded: program.Program, bpff
     assert adopted.maps.layout() == layout.LAYOUT
     assert program.tag(adopted.descriptor) == number
     adopted.close()
+
+
+def test_what_is_pinned_is_replaced(loaded: program.Program, bpffs: Path) -> None:
+    other = program.load(_SIZES, object_file=built.object_file())
+    other.pin(bpffs)
+    other.close()
+    loaded.maps["hosts4"].update(b"host", b"\1" * 24)
+
+    loaded.pin(bpffs)
+
+    adopted = program.adopt(bpffs)
+    assert adopted.maps["hosts4"].lookup(b"host") == b"\1" * 24
+    assert {path.name for path in bpffs.iterdir()} == {program.PROGRAM, *layout.MAPS}
+    adopted.close()
+
+
+def test_nothing_is_left_of_pins_that_are_removed(loaded: program.Program, bpffs: Path) -> None:
+    loaded.pin(bpffs)
+
+    program.unpin(bpffs)
+    program.unpin(bpffs)
+
+    assert not list(bpffs.iterdir())
+
+
+def test_what_cannot_be_pinned_is_told_in_one_line(loaded: program.Program, tmp_path: Path) -> None:
+    with pytest.raises(
+        FastPathError, match=r"^cannot pin the fast path in .*; mount a bpffs there that nat64d may write to$"
+    ):
+        loaded.pin(tmp_path)
 
 
 def test_another_program_goes_on_with_the_maps_that_are_there(loaded: program.Program) -> None:

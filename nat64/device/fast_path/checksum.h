@@ -96,7 +96,8 @@ INLINE int adjust_checksum(struct __sk_buff *skb, const struct transport *transp
 	__u16 sum = folded(difference);
 	__be16 after;
 
-	if (!sum || sum == 0xffff) /* nothing changes; of an echo message nothing would tell what it lacks */
+	/* Nothing changes (of TCP's, one zero to the other), or by nothing the kernel tells what it lacks. */
+	if (transport->protocol != TCP && (!sum || sum == 0xffff))
 		return transport->protocol == ICMP ? PASSED_CHECKSUM_UNFINISHED : FOUND;
 	if (bpf_l4_csum_replace(skb, at, 0, difference, checksum_flags(transport)))
 		return PASSED_KERNEL_REFUSED;

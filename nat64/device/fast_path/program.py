@@ -59,15 +59,34 @@ class Program:
         self._closes.close()
 
     def pin(self, directory: Path) -> None:
-        """Keep the program and its maps under names in `directory`, which lies in a bpffs. Raises `FastPathError`."""
+        """Keep the program and its maps under names in `directory`, which lies in a bpffs. Raises `FastPathError`.
+
+        What is pinned there already is replaced, name by name, and what fails halfway leaves the rest as it was.
+        """
         named = {name: one.descriptor for name, one in self.maps.by_name.items()} | {PROGRAM: self.descriptor}
         try:
             for name, descriptor in named.items():
-                library()("bpf_obj_pin", descriptor, os.fsencode(directory / name))
+                staged = directory / f"{name}-new"
+                staged.unlink(missing_ok=True)
+                library()("bpf_obj_pin", descriptor, os.fsencode(staged))
+            for name in named:
+                (directory / f"{name}-new").replace(directory / name)
         except OSError as error:
             raise FastPathError(
-                f"cannot pin the fast path in {directory}: {error.strerror}; mount a bpffs there, and remove what is pinned"
+                f"cannot pin the fast path in {directory}: {error.strerror}; mount a bpffs there that nat64d may write to"
             ) from None
+
+
+def unpin(directory: Path) -> None:
+    """Remove what `Program.pin` made; what is not attached to a device ends by that. Raises `FastPathError`."""
+    try:
+        for name in (PROGRAM, *layout.MAPS):
+            (directory / name).unlink(missing_ok=True)
+            (directory / f"{name}-new").unlink(missing_ok=True)
+    except OSError as error:
+        raise FastPathError(
+            f"cannot remove the fast path's pins from {directory}: {error.strerror}; remove them as root"
+        ) from None
 
 
 def read_object() -> bytes:

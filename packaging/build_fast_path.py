@@ -21,9 +21,10 @@ DIRECTORY: Final = Path(__file__).resolve().parent.parent / "nat64" / "device" /
 SOURCE: Final = "fast_path.bpf.c"
 OBJECT: Final = DIRECTORY / "fast_path.bpf.o"
 FLAGS: Final = (
-    # Of the instructions that kernels know, the first two generations: 32-bit ones of the third make compilers spill halves of
-    # registers, which the kernel refuses without CAP_PERFMON.
+    # What follows is for kernels that check a program without CAP_PERFMON. They refuse a narrow write to the stack where a
+    # register was put: so no halves of registers, which the third generation of instructions has, and no memory in common.
     *("-target", "bpf", "-mcpu=v2", "-O2"),
+    *("-mllvm", "-no-stack-coloring", "-mllvm", "-no-stack-slot-sharing"),
     *("-g", "-fdebug-compilation-dir=."),  # for BTF, by which the loader knows the maps
     *("-std=gnu11", "-ffreestanding", "-nostdinc", "-Wall", "-Wextra", "-Werror"),
 )

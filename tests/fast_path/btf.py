@@ -18,7 +18,10 @@ _BEHIND: Final = {_INT: (4, 0), _ARRAY: (12, 0), _STRUCT: (0, 12), _UNION: (0, 1
 
 
 class Types(NamedTuple):
-    """The structures with their octets and where their members begin, and the enumerations' numbers."""
+    """The structures with their octets and where their members begin, and the enumerations' numbers.
+
+    A union whose first member is a structure without a name counts as that structure.
+    """
 
     sizes: dict[str, int]
     offsets: dict[str, dict[str, int]]
@@ -31,6 +34,8 @@ def read(object_file: bytes) -> Types:
     _, _, _, header, types_at, types_length, names_at, _ = struct.unpack_from("<HBBIIIII", section)
     at, end, names = header + types_at, header + types_at + types_length, header + names_at
     found = Types({}, {}, {})
+    by_number: list[dict[str, int]] = [{}]
+    of_unions: dict[tuple[str, int], int] = {}
     while at < end:
         name_at, info, size = struct.unpack_from("<III", section, at)
         kind, count = info >> 24 & 31, info & 0xFFFF
@@ -41,14 +46,19 @@ def read(object_file: bytes) -> Types:
             for index in range(count)
             if each
         ]
+        offsets: dict[str, int] = {}
         if kind == _STRUCT:
-            found.sizes[name] = size
-            found.offsets[name] = {
-                _name(section, names + member[0]): (member[2] & 0xFFFFFF) // 8 for member in members
-            }
-        elif kind == _ENUM:
+            offsets = {_name(section, names + member[0]): (member[2] & 0xFFFFFF) // 8 for member in members}
+        elif kind == _UNION and not _name(section, names + members[0][0]):
+            of_unions[name, size] = members[0][1]
+        by_number.append(offsets)
+        if offsets:
+            found.sizes[name], found.offsets[name] = size, offsets
+        if kind == _ENUM:
             found.numbers[name] = {_name(section, names + member[0]): member[1] for member in members}
         at += 12 + fixed + each * count
+    for (name, size), number in of_unions.items():
+        found.sizes[name], found.offsets[name] = size, by_number[number]
     return found
 
 

@@ -144,7 +144,7 @@ def test_numbers_mean_the_same_in_c_and_in_python() -> None:
     assert numbers["settings_flag"] == {one.name: one.value for one in layout.SettingsFlag}
     source = (built.ROOT / "nat64" / "device" / "fast_path" / "map_layout.h").read_text()
     for name in ("LAYOUT", "MOST_PREFIXES", "ANY_PREFIX", "NOT_LEASED"):
-        (number,) = re.findall(rf"^#define {name}\s+(\w+)", source, re.MULTILINE)
+        (number,) = re.findall(rf"^#define {name}\s+(\w+?)U?\s", source, re.MULTILINE)
         assert int(number, 0) == getattr(layout, name)
 
 

@@ -13,31 +13,35 @@
 
 #define FOUND (-1)
 
+/* Every member is as wide as a register, or two: see transport.h. */
 struct addresses {
 	struct ipv6_address near6;
 	struct ipv6_address far6;
-	__be32 near4;
-	__be32 far4;
-	__u32 of;   /* the prefix that they belong to */
-	__u32 slot; /* of the near side's lease */
+	__u64 near4; /* network order, as is the next */
+	__u64 far4;
+	__u64 of;   /* the prefix that they belong to */
+	__u64 slot; /* of the near side's lease */
 };
 
-INLINE const struct network_map *map_of_ipv6(const struct ipv6_address *address, __u32 of)
+INLINE const struct network_map *map_of_ipv6(const struct ipv6_address *address, __u64 of)
 {
-	struct map6_key key = {.length = 32 + 128, .of = of};
+	union map6_key key;
 
-	__builtin_memcpy(key.address, address, sizeof(key.address));
+	key.words[0] = (32 + 128) | of << 32;
+	key.words[1] = address->high;
+	key.words[2] = address->low;
 	return bpf_map_lookup_elem(&maps6, &key);
 }
 
-INLINE const struct network_map *map_of_ipv4(__be32 address)
+INLINE const struct network_map *map_of_ipv4(__u64 address)
 {
-	struct map4_key key = {.length = 32, .address = address};
+	union map4_key key;
 
+	key.words[0] = 32 | address << 32;
 	return bpf_map_lookup_elem(&maps4, &key);
 }
 
-INLINE const struct host6 *host_of_ipv6(const struct ipv6_address *address, __u32 of)
+INLINE const struct host6 *host_of_ipv6(const struct ipv6_address *address, __u64 of)
 {
 	struct host6_key key = {.host = *address, .of = of};
 
@@ -67,7 +71,8 @@ INLINE int is_in_router_pool(const struct settings *set, __be32 ipv4)
  */
 INLINE int is_in_pool(const struct settings *set, __be32 ipv4)
 {
-	for (__u32 i = 0; i < MOST_PREFIXES && i < set->prefixes; i++) {
+	UNROLLED for (__u32 i = 0; i < MOST_PREFIXES && i < set->prefixes; i++)
+	{
 		const struct prefix *prefix = prefix_at(i);
 
 		if (prefix && (ipv4 & prefix->pool_mask) == prefix->pool_network)
@@ -122,7 +127,8 @@ SEPARATE int find_far_ipv4(const struct settings *set, struct addresses *known)
 			return FOUND;
 		}
 	}
-	for (__u32 i = 0; i < MOST_PREFIXES && i < set->prefixes; i++) {
+	UNROLLED for (__u32 i = 0; i < MOST_PREFIXES && i < set->prefixes; i++)
+	{
 		const struct prefix *prefix = prefix_at(i);
 
 		if (!prefix || !is_in(prefix, &known->far6))
@@ -137,54 +143,70 @@ SEPARATE int find_far_ipv4(const struct settings *set, struct addresses *known)
 	return PASSED_UNKNOWN_ADDRESS;
 }
 
+/*
+ * What follows looks at each pointer once. Without CAP_PERFMON the kernel also checks what a processor may do
+ * when it guesses a condition wrong, and a second look at a pointer that is known to be NULL is such a
+ * condition.
+ */
+
 /* Find the near side of a packet from IPv6: a map of the packet's prefix, else its lease there. */
 SEPARATE int find_near_ipv4(const struct settings *set, struct addresses *known)
 {
-	const struct network_map *map = 0;
+	const struct network_map *map;
 	const struct host6 *host;
+	int found = PASSED_UNKNOWN_ADDRESS;
 
 	if (!set || !known)
 		return PASSED_UNKNOWN_ADDRESS;
 	host = host_of_ipv6(&known->near6, known->of);
-	if (set->flags & NETWORK_MAPS && !(host && host->slot == NOT_LEASED))
-		map = map_of_ipv6(&known->near6, known->of);
-	if (map) {
-		known->near4 = mapped_to_ipv4(map, &known->near6);
-		known->slot = NOT_LEASED;
-		return FOUND;
+	if (host) {
+		known->near4 = host->ipv4;
+		known->slot = host->slot;
+		if (host->slot == NOT_LEASED)
+			return FOUND;
+		found = FOUND;
 	}
-	if (!host)
-		return PASSED_UNKNOWN_ADDRESS;
-	known->near4 = host->ipv4;
-	known->slot = host->slot;
-	return FOUND;
+	if (set->flags & NETWORK_MAPS) {
+		map = map_of_ipv6(&known->near6, known->of);
+		if (map) {
+			known->near4 = mapped_to_ipv4(map, &known->near6);
+			known->slot = NOT_LEASED;
+			return FOUND;
+		}
+	}
+	return found;
 }
 
 /* Find the near side of a packet from IPv4, and the prefix: a map of any prefix, else a lease. */
 SEPARATE int find_near_ipv6(const struct settings *set, struct addresses *known)
 {
-	const struct network_map *map = 0;
+	const struct network_map *map;
 	const struct host4 *host;
+	int found = PASSED_UNKNOWN_ADDRESS;
 	__be32 ipv4;
 
 	if (!set || !known)
 		return PASSED_UNKNOWN_ADDRESS;
 	ipv4 = known->near4;
 	host = bpf_map_lookup_elem(&hosts4, &ipv4);
-	if (set->flags & NETWORK_MAPS && !(host && host->slot == NOT_LEASED))
-		map = map_of_ipv4(known->near4);
-	if (map) {
-		mapped_to_ipv6(map, known->near4, &known->near6);
-		known->of = map->of;
-		known->slot = NOT_LEASED;
-		return FOUND;
+	if (host) {
+		known->near6 = host->host;
+		known->of = host->of;
+		known->slot = host->slot;
+		if (host->slot == NOT_LEASED)
+			return FOUND;
+		found = FOUND;
 	}
-	if (!host)
-		return PASSED_UNKNOWN_ADDRESS;
-	known->near6 = host->host;
-	known->of = host->of;
-	known->slot = host->slot;
-	return FOUND;
+	if (set->flags & NETWORK_MAPS) {
+		map = map_of_ipv4(ipv4);
+		if (map) {
+			mapped_to_ipv6(map, ipv4, &known->near6);
+			known->of = map->of;
+			known->slot = NOT_LEASED;
+			return FOUND;
+		}
+	}
+	return found;
 }
 
 /* Whether a fixed map gives the far side of a packet from IPv4. */
@@ -228,9 +250,9 @@ SEPARATE int find_far_ipv6(const struct settings *set, struct addresses *known)
 		return PASSED_HAIRPIN;
 	if (!prefix || !prefix->length)
 		return PASSED_UNKNOWN_ADDRESS;
-	if (!is_for_prefix(prefix, SWAPPED32(known->far4)))
+	if (!is_for_prefix(prefix, SWAPPED32((__u32)known->far4)))
 		return PASSED_SPECIAL_ADDRESS;
-	embed(prefix, SWAPPED32(known->far4), &known->far6);
+	embed(prefix, SWAPPED32((__u32)known->far4), &known->far6);
 	return FOUND;
 }
 

@@ -12,55 +12,52 @@
 
 #include "transport.h"
 
-/* A pseudo-header, RFC 8200 section 8.1, with the first word of an ICMP message behind it. */
+/*
+ * A pseudo-header, RFC 8200 section 8.1, with the first word of an ICMP message behind it. There is one, lent
+ * to whoever needs it, as the stack is small.
+ */
 struct pseudo_header {
 	struct ipv6_address source;
 	struct ipv6_address destination;
-	__be32 length;
-	__be32 protocol;
-	__be32 type;   /* type and code, then zero */
-	__be32 unused; /* the compiler would leave as much free, and the sum goes over all */
+	__u64 length_protocol; /* 32 bits each, network order */
+	__u64 type;	       /* type and code, then zero */
 };
 
-_Static_assert(sizeof(struct pseudo_header) == 48, "there is nothing between or behind its members");
+_Static_assert(sizeof(struct pseudo_header) == 48, "nothing is free in it, as the sum goes over all");
 
-INLINE void fill_pseudo_header(struct pseudo_header *pseudo, const struct ipv6_header *six, __be32 type)
+INLINE void fill_pseudo_header(struct pseudo_header *pseudo, const union ipv6_header *six, __be32 type)
 {
 	pseudo->source = six->source;
 	pseudo->destination = six->destination;
-	pseudo->length = SWAPPED32((__u32)SWAPPED16(six->payload_length));
-	pseudo->protocol = SWAPPED32((__u32)six->protocol);
+	pseudo->length_protocol =
+	    SWAPPED32((__u32)SWAPPED16(six->payload_length)) | (__u64)SWAPPED32((__u32)six->protocol) << 32;
 	pseudo->type = type;
-	pseudo->unused = 0;
 }
 
 /* By how much the words that the checksum covers grow. ICMPv6 covers its pseudo-header, ICMP has none. */
-INLINE __u32 difference_of(const struct transport *transport, const struct ipv6_header *six,
-			   const struct ipv4_header *four, int from_ipv6)
+INLINE __u32 difference_of(const struct transport *transport, const union ipv6_header *six,
+			   const union ipv4_header *four, struct pseudo_header *pseudo, int from_ipv6)
 {
-	__be32 type = transport->type | (__u32)transport->code << 8;
-	__be32 new_type = transport->new_type | (__u32)transport->code << 8;
-	struct pseudo_header pseudo;
+	__be32 type = transport->type | transport->code << 8;
+	__be32 new_type = transport->new_type | transport->code << 8;
 
 	if (transport->protocol != ICMP)
 		return from_ipv6 ? bpf_csum_diff(&six->source, 32, &four->source, 8, 0)
 				 : bpf_csum_diff(&four->source, 8, &six->source, 32, 0);
-	fill_pseudo_header(&pseudo, six, from_ipv6 ? type : new_type);
-	return from_ipv6 ? bpf_csum_diff(&pseudo, sizeof(pseudo), &new_type, 4, 0)
-			 : bpf_csum_diff(&type, 4, &pseudo, sizeof(pseudo), 0);
+	fill_pseudo_header(pseudo, six, from_ipv6 ? type : new_type);
+	return from_ipv6 ? bpf_csum_diff(pseudo, sizeof(*pseudo), &new_type, 4, 0)
+			 : bpf_csum_diff(&type, 4, pseudo, sizeof(*pseudo), 0);
 }
 
 /* The sum of a UDP packet's pseudo-header, as it came. */
-INLINE __u16 sum_of_udp(const struct transport *transport, const struct ipv6_header *six,
-			const struct ipv4_header *four, int from_ipv6)
+INLINE __u16 sum_of_udp(const struct transport *transport, const union ipv6_header *six,
+			const union ipv4_header *four, struct pseudo_header *pseudo, int from_ipv6)
 {
-	struct pseudo_header pseudo;
-
 	if (!from_ipv6)
-		return folded((__u64)four->source + four->destination + SWAPPED32(transport->length) +
+		return folded((__u64)four->source + four->destination + SWAPPED32((__u32)transport->length) +
 			      (__u64)SWAPPED32((__u32)UDP));
-	fill_pseudo_header(&pseudo, six, 0);
-	return folded((__u32)bpf_csum_diff(0, 0, &pseudo, sizeof(pseudo), 0));
+	fill_pseudo_header(pseudo, six, 0);
+	return folded((__u32)bpf_csum_diff(0, 0, pseudo, sizeof(*pseudo), 0));
 }
 
 INLINE __u32 checksum_at(const struct transport *transport)
@@ -89,12 +86,12 @@ INLINE __u64 checksum_flags(const struct transport *transport)
 
 /* Adjust the checksum of a packet that is as it came otherwise, and stays so where it is left. */
 INLINE int adjust_checksum(struct __sk_buff *skb, const struct transport *transport,
-			   const struct ipv6_header *six, const struct ipv4_header *four, __u32 difference,
-			   int from_ipv6)
+			   const union ipv6_header *six, const union ipv4_header *four,
+			   struct pseudo_header *pseudo, __u32 difference, int from_ipv6)
 {
 	__u32 at = checksum_at(transport);
 	__u16 sum = folded(difference);
-	__be16 after;
+	__be16 before = transport->checksum, after;
 
 	/* Nothing changes (of TCP's, one zero to the other), or by nothing the kernel tells what it lacks. */
 	if (transport->protocol != TCP && (!sum || sum == 0xffff))
@@ -106,13 +103,13 @@ INLINE int adjust_checksum(struct __sk_buff *skb, const struct transport *transp
 	if (bpf_skb_load_bytes(skb, at, &after, sizeof(after)))
 		return LOST;
 	if (transport->protocol == ICMP)
-		return after == transport->checksum ? PASSED_CHECKSUM_UNFINISHED : FOUND;
+		return after == before ? PASSED_CHECKSUM_UNFINISHED : FOUND;
 	/* Where it is not this packet's checksum that is left, but that of one in it (a tunnel), it went
 	 * wrong. */
-	if (after != folded((__u64)difference + transport->checksum) ||
-	    transport->checksum == sum_of_udp(transport, six, four, from_ipv6))
+	if (after != folded((__u64)difference + before) ||
+	    before == sum_of_udp(transport, six, four, pseudo, from_ipv6))
 		return FOUND;
-	if (bpf_skb_store_bytes(skb, at, &transport->checksum, sizeof(transport->checksum), 0))
+	if (bpf_skb_store_bytes(skb, at, &before, sizeof(before), 0))
 		return LOST;
 	return PASSED_CHECKSUM_UNFINISHED;
 }

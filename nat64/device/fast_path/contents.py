@@ -117,7 +117,7 @@ def lease_entries(host: bytes, ipv4: bytes, of: int, slot: int) -> tuple[Entry, 
     """
     return (
         Entry("hosts4", ipv4, layout.HOST4.pack(host, slot, of)),
-        Entry("hosts6", layout.HOST6_KEY.pack(host, of, 0), layout.HOST6.pack(ipv4, slot, of)),
+        Entry("hosts6", layout.HOST6_KEY.pack(host, of), layout.HOST6.pack(ipv4, slot, of)),
     )
 
 
@@ -141,7 +141,7 @@ def _exact_entries(eam: Eam, of: int, numbers: tuple[int, ...]) -> Iterator[Entr
     host, ipv4 = eam.ipv6.network_address.packed, eam.ipv4.network_address.packed
     yield Entry("hosts4", ipv4, layout.HOST4.pack(host, layout.NOT_LEASED, of))
     for number in numbers:
-        key = layout.HOST6_KEY.pack(host, number, 0)
+        key = layout.HOST6_KEY.pack(host, number)
         yield Entry("hosts6", key, layout.HOST6.pack(ipv4, layout.NOT_LEASED, of))
 
 

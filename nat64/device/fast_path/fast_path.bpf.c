@@ -31,8 +31,11 @@ INLINE int is_alive(const struct settings *set, __u64 now)
 
 INLINE void mark_used(__u32 slot, __u64 now)
 {
-	__u64 *used = slot == NOT_LEASED ? 0 : bpf_map_lookup_elem(&last_used, &slot);
+	__u64 *used;
 
+	if (slot == NOT_LEASED)
+		return;
+	used = bpf_map_lookup_elem(&last_used, &slot);
 	/* The clock ticks rarely, and a line that is only read is not torn between CPUs. */
 	if (used && *used != now)
 		*used = now;
@@ -41,16 +44,19 @@ INLINE void mark_used(__u32 slot, __u64 now)
 /* Whether a lease has been used so lately that it answers packets from the IPv4 side. */
 INLINE int is_active(const struct settings *set, __u32 slot, __u64 now)
 {
-	const __u64 *used = bpf_map_lookup_elem(&last_used, &slot);
+	const __u64 *used;
 
-	return slot == NOT_LEASED || (used && (now <= *used || now - *used <= set->active));
+	if (slot == NOT_LEASED)
+		return 1;
+	used = bpf_map_lookup_elem(&last_used, &slot);
+	return used && (now <= *used || now - *used <= set->active);
 }
 
 /*
  * The Identification of an IPv4 packet that may be fragmented. Each CPU counts, as do those who cut a
  * large packet up.
  */
-INLINE __be16 next_identification(const struct __sk_buff *skb)
+INLINE __u32 next_identification(const struct __sk_buff *skb)
 {
 	__u32 *last = bpf_map_lookup_elem(&identification, &only);
 	__u32 segments = skb->gso_segs, number;
@@ -60,19 +66,21 @@ INLINE __be16 next_identification(const struct __sk_buff *skb)
 	number = *last + 1;
 	*last += segments > 1 ? segments : 1;
 	number += bpf_get_smp_processor_id() * 0x9e37; /* so that CPUs are far apart */
-	return SWAPPED16((__u16)number);
+	return number;
 }
 
 /*
  * Change the packet: the checksum, the family, the header. Until its family is changed the packet can still
  * be left to the daemon; what is changed in part only can but be dropped.
  */
-INLINE int rewrite(struct __sk_buff *skb, const struct transport *transport, const struct ipv6_header *six,
-		   const struct ipv4_header *four, int from_ipv6)
+INLINE int rewrite(struct __sk_buff *skb, const struct transport *transport, const union ipv6_header *six,
+		   const union ipv4_header *four, int from_ipv6)
 {
-	__u32 difference = difference_of(transport, six, four, from_ipv6);
-	int done = adjust_checksum(skb, transport, six, four, difference, from_ipv6);
+	struct pseudo_header pseudo;
+	__u32 difference = difference_of(transport, six, four, &pseudo, from_ipv6);
+	int done = adjust_checksum(skb, transport, six, four, &pseudo, difference, from_ipv6);
 	__u32 at = link_header + (from_ipv6 ? IPV4_LENGTH : IPV6_LENGTH);
+	__u8 new_type = transport->new_type;
 
 	if (done != FOUND)
 		return done;
@@ -81,13 +89,13 @@ INLINE int rewrite(struct __sk_buff *skb, const struct transport *transport, con
 	if (from_ipv6 ? bpf_skb_store_bytes(skb, link_header, four, IPV4_LENGTH, 0)
 		      : bpf_skb_store_bytes(skb, link_header, six, IPV6_LENGTH, 0))
 		return LOST;
-	if (transport->protocol == ICMP && bpf_skb_store_bytes(skb, at, &transport->new_type, 1, 0))
+	if (transport->protocol == ICMP && bpf_skb_store_bytes(skb, at, &new_type, sizeof(new_type), 0))
 		return LOST;
 	return FOUND;
 }
 
 /* Read the IPv6 header, and what stands behind it, of a packet that is for the program by these. */
-INLINE int read_ipv6(struct __sk_buff *skb, const struct settings *set, struct ipv6_header *six,
+INLINE int read_ipv6(struct __sk_buff *skb, const struct settings *set, union ipv6_header *six,
 		     struct transport *transport)
 {
 	if (bpf_skb_load_bytes(skb, link_header, six, IPV6_LENGTH) || SWAPPED32(six->first) >> 28 != 6)
@@ -109,15 +117,17 @@ INLINE int read_ipv6(struct __sk_buff *skb, const struct settings *set, struct i
 }
 
 /* RFC 7915 section 5. */
-INLINE int translate_ipv6(struct __sk_buff *skb, const struct settings *set, __u64 now)
+SEPARATE int translate_ipv6(struct __sk_buff *skb, const struct settings *set, __u64 now)
 {
 	struct transport transport = {};
 	struct addresses known = {};
-	struct ipv6_header six;
-	struct ipv4_header four;
-	__u32 longest;
+	union ipv6_header six;
+	union ipv4_header four;
+	__u32 longest, flags;
 	int outcome, done;
 
+	if (!set)
+		return PASSED_NO_HEARTBEAT;
 	outcome = read_ipv6(skb, set, &six, &transport);
 	if (outcome > TO_IPV4_ICMP)
 		return outcome;
@@ -133,17 +143,10 @@ INLINE int translate_ipv6(struct __sk_buff *skb, const struct settings *set, __u
 		done = find_near_ipv4(set, &known);
 	if (done != FOUND)
 		return done;
-	four.version_length = 0x45;
-	four.tos = (SWAPPED32(six.first) >> 20 & set->tos_kept) | set->tos_set;
-	four.total_length = SWAPPED16((__u16)(IPV4_LENGTH + transport.length));
-	four.flags = longest > MINIMUM_MTU - IPV4_LENGTH ? SWAPPED16(DONT_FRAGMENT) : 0;
-	four.identification = four.flags ? 0 : next_identification(skb);
-	four.ttl = six.hop_limit - 1;
-	four.protocol = transport.protocol;
-	four.checksum = 0;
-	four.source = known.near4;
-	four.destination = known.far4;
-	four.checksum = ipv4_checksum(&four);
+	flags = longest > MINIMUM_MTU - IPV4_LENGTH ? DONT_FRAGMENT : 0;
+	write_ipv4(&four, (SWAPPED32(six.first) >> 20 & set->tos_kept) | set->tos_set,
+		   IPV4_LENGTH + transport.length, flags ? 0 : next_identification(skb), flags);
+	write_ipv4_end(&four, six.hop_limit - 1, transport.protocol, known.near4, known.far4);
 	done = rewrite(skb, &transport, &six, &four, FROM_IPV6);
 	if (done != FOUND)
 		return done;
@@ -152,7 +155,7 @@ INLINE int translate_ipv6(struct __sk_buff *skb, const struct settings *set, __u
 }
 
 /* Read the IPv4 header, and what stands behind it, of a packet that is for the program by these. */
-INLINE int read_ipv4(struct __sk_buff *skb, const struct settings *set, struct ipv4_header *four,
+INLINE int read_ipv4(struct __sk_buff *skb, const struct settings *set, union ipv4_header *four,
 		     struct transport *transport)
 {
 	if (bpf_skb_load_bytes(skb, link_header, four, IPV4_LENGTH) || four->version_length >> 4 != 4)
@@ -179,18 +182,22 @@ INLINE int read_ipv4(struct __sk_buff *skb, const struct settings *set, struct i
 }
 
 /* RFC 7915 section 4. */
-INLINE int translate_ipv4(struct __sk_buff *skb, const struct settings *set, __u64 now)
+SEPARATE int translate_ipv4(struct __sk_buff *skb, const struct settings *set, __u64 now)
 {
 	struct transport transport = {};
 	struct addresses known = {};
-	struct ipv4_header four;
-	struct ipv6_header six;
-	__u32 mtu = set->mtu, unfragmented_mtu = set->unfragmented_mtu;
+	union ipv4_header four;
+	union ipv6_header six;
+	__u32 mtu, unfragmented_mtu;
 	int outcome, done;
 
+	if (!set)
+		return PASSED_NO_HEARTBEAT;
 	outcome = read_ipv4(skb, set, &four, &transport);
 	if (outcome > TO_IPV4_ICMP)
 		return outcome;
+	mtu = set->mtu;
+	unfragmented_mtu = set->unfragmented_mtu;
 	READ_HERE(mtu);
 	READ_HERE(unfragmented_mtu);
 	if (!(four.flags & SWAPPED16(DONT_FRAGMENT)))
@@ -206,11 +213,8 @@ INLINE int translate_ipv4(struct __sk_buff *skb, const struct settings *set, __u
 		done = find_far_ipv6(set, &known);
 	if (done != FOUND)
 		return done;
-	six.first =
-	    SWAPPED32(6 << 28 | ((four.tos & set->traffic_class_kept) | set->traffic_class_set) << 20);
-	six.payload_length = SWAPPED16((__u16)transport.length);
-	six.protocol = transport.protocol == ICMP ? ICMPV6 : transport.protocol;
-	six.hop_limit = four.ttl - 1;
+	write_ipv6(&six, (four.tos & set->traffic_class_kept) | set->traffic_class_set, transport.length,
+		   transport.protocol == ICMP ? ICMPV6 : transport.protocol, four.ttl - 1);
 	six.source = known.far6;
 	six.destination = known.near6;
 	done = rewrite(skb, &transport, &six, &four, FROM_IPV4);

@@ -33,26 +33,36 @@ const volatile __u32 link_header SEC(".rodata.device") = 0;
 #define IPV6_LENGTH 40
 #define MINIMUM_MTU 1280 /* of every IPv6 link */
 
-struct ipv4_header {
-	__u8 version_length;
-	__u8 tos;
-	__be16 total_length;
-	__be16 identification;
-	__be16 flags;
-	__u8 ttl;
-	__u8 protocol;
-	__be16 checksum;
-	__be32 source;
-	__be32 destination;
+/*
+ * A header is read by its fields, and written by whole words: without CAP_PERFMON older kernels refuse a
+ * narrow write beside another one in the same word of the stack.
+ */
+union ipv4_header {
+	struct {
+		__u8 version_length;
+		__u8 tos;
+		__be16 total_length;
+		__be16 identification;
+		__be16 flags;
+		__u8 ttl;
+		__u8 protocol;
+		__be16 checksum;
+		__be32 source;
+		__be32 destination;
+	};
+	__u64 words[3];
 };
 
-struct ipv6_header {
-	__be32 first; /* version, traffic class, flow label */
-	__be16 payload_length;
-	__u8 protocol;
-	__u8 hop_limit;
-	struct ipv6_address source;
-	struct ipv6_address destination;
+union ipv6_header {
+	struct {
+		__be32 first; /* version, traffic class, flow label */
+		__be16 payload_length;
+		__u8 protocol;
+		__u8 hop_limit;
+		struct ipv6_address source;
+		struct ipv6_address destination;
+	};
+	__u64 words[5];
 };
 
 struct icmp_start {
@@ -61,8 +71,8 @@ struct icmp_start {
 	__be16 checksum;
 };
 
-_Static_assert(sizeof(struct ipv4_header) == IPV4_LENGTH, "as on the wire");
-_Static_assert(sizeof(struct ipv6_header) == IPV6_LENGTH, "as on the wire");
+_Static_assert(__builtin_offsetof(union ipv4_header, destination) + 4 == IPV4_LENGTH, "as on the wire");
+_Static_assert(sizeof(union ipv6_header) == IPV6_LENGTH, "as on the wire");
 _Static_assert(sizeof(struct icmp_start) == 4, "as on the wire");
 
 /* Fold a sum of 16-bit words to 16 bits, RFC 1071. It does not matter in which byte order they were summed.
@@ -76,11 +86,33 @@ INLINE __u16 folded(__u64 sum)
 	return sum;
 }
 
-INLINE __be16 ipv4_checksum(const struct ipv4_header *header)
+/* Write an IPv4 header without options (RFC 791), all fields but the addresses in the machine's byte order.
+ */
+INLINE void write_ipv4(union ipv4_header *four, __u64 tos, __u64 total_length, __u64 identification,
+		       __u64 flags)
 {
-	const __u32 *words = (const __u32 *)header;
+	four->words[0] = 0x45 | tos << 8 | (__u64)SWAPPED16((__u16)total_length) << 16 |
+			 (__u64)SWAPPED16((__u16)identification) << 32 | (__u64)SWAPPED16((__u16)flags) << 48;
+}
 
-	return ~folded((__u64)words[0] + words[1] + words[2] + words[3] + words[4]);
+/* Write what follows, with the checksum. The addresses are in network order. */
+INLINE void write_ipv4_end(union ipv4_header *four, __u64 ttl, __u64 protocol, __u64 source,
+			   __u64 destination)
+{
+	__u64 second = ttl | protocol << 8 | source << 32, first = four->words[0];
+	__u64 sum =
+	    (first & 0xffffffff) + (first >> 32) + (second & 0xffffffff) + (second >> 32) + destination;
+
+	four->words[1] = second | (__u64)(__u16)~folded(sum) << 16;
+	four->words[2] = destination;
+}
+
+/* Write an IPv6 header (RFC 8200) up to its addresses; the flow label is zero. */
+INLINE void write_ipv6(union ipv6_header *six, __u64 traffic_class, __u64 length, __u64 protocol,
+		       __u64 hop_limit)
+{
+	six->words[0] = SWAPPED32((__u32)(6 << 28 | traffic_class << 20)) |
+			(__u64)SWAPPED16((__u16)length) << 32 | protocol << 48 | hop_limit << 56;
 }
 
 #endif

@@ -37,6 +37,13 @@ typedef __u64 __be64;
 #define SWAPPED64(number) __builtin_bswap64(number)
 
 /*
+ * A loop of a constant number of turns, written out. Without CAP_PERFMON the kernel also checks what happens
+ * where a processor guesses that there is one more turn, and then another; older kernels never come to an end
+ * with that.
+ */
+#define UNROLLED _Pragma("clang loop unroll(full)")
+
+/*
  * Make the compiler read a value here. Left alone it may choose between two addresses and read once, and
  * without CAP_PERFMON the kernel refuses an address that depends on the path.
  */

@@ -16,7 +16,7 @@ NOT_LEASED: Final = 0
 
 SETTINGS: Final = Struct("=4I4B4s4s4s2IQ16s")
 PREFIX: Final = Struct("=16s16sII4s4s")
-HOST6_KEY: Final = Struct("=16sII")
+HOST6_KEY: Final = Struct("=16sQ")
 HOST6: Final = Struct("=4sII")
 HOST4: Final = Struct("=16sII")
 MAP6_KEY: Final = Struct("=II16s")

@@ -13,8 +13,8 @@
 
 #define LAYOUT 1
 #define MOST_PREFIXES 16
-#define ANY_PREFIX 0xffffffff /* in a key: fixed maps of all prefixes, for an address that is a far side */
-#define NOT_LEASED 0	      /* in a slot: a fixed map, whose use nobody asks for */
+#define ANY_PREFIX 0xffffffffU /* in a key: fixed maps of all prefixes, for an address that is a far side */
+#define NOT_LEASED 0	       /* in a slot: a fixed map, whose use nobody asks for */
 
 struct ipv6_address {
 	__be64 high;
@@ -61,8 +61,7 @@ struct settings {
 
 struct host6_key {
 	struct ipv6_address host;
-	__u32 of; /* which prefix, or ANY_PREFIX */
-	__u32 unused;
+	__u64 of; /* which prefix, or ANY_PREFIX */
 };
 
 struct host6 {
@@ -77,15 +76,22 @@ struct host4 {
 	__u32 of;
 };
 
-struct map6_key {
-	__u32 length; /* bits behind this field that count: 32, and the network's */
-	__u32 of;     /* which prefix, or ANY_PREFIX */
-	__u8 address[16];
+/* Keys for the kernel's longest match: how many of the bits behind `length` count, and these. */
+union map6_key {
+	struct {
+		__u32 length; /* 32, and the network's */
+		__u32 of;     /* which prefix, or ANY_PREFIX */
+		struct ipv6_address address;
+	};
+	__u64 words[3]; /* by which it is written: see headers.h */
 };
 
-struct map4_key {
-	__u32 length; /* bits of the address that count */
-	__be32 address;
+union map4_key {
+	struct {
+		__u32 length;
+		__be32 address;
+	};
+	__u64 words[1];
 };
 
 /* An explicit address mapping of networks, RFC 7757: see Eam in nat64/addressing/eamt.py. */
@@ -172,7 +178,7 @@ struct {
 	MAP_NUMBER(type, BPF_MAP_TYPE_LPM_TRIE);
 	MAP_NUMBER(max_entries, 1);
 	MAP_NUMBER(map_flags, BPF_F_NO_PREALLOC);
-	MAP_TYPE(key, struct map6_key);
+	MAP_TYPE(key, union map6_key);
 	MAP_TYPE(value, struct network_map);
 } maps6 SEC(".maps");
 
@@ -180,7 +186,7 @@ struct {
 	MAP_NUMBER(type, BPF_MAP_TYPE_LPM_TRIE);
 	MAP_NUMBER(max_entries, 1);
 	MAP_NUMBER(map_flags, BPF_F_NO_PREALLOC);
-	MAP_TYPE(key, struct map4_key);
+	MAP_TYPE(key, union map4_key);
 	MAP_TYPE(value, struct network_map);
 } maps4 SEC(".maps");
 

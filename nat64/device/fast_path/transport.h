@@ -8,15 +8,19 @@
 
 #include "headers.h"
 
+/*
+ * Every member is as wide as a register: without CAP_PERFMON the kernel refuses a narrow write where it has
+ * seen a whole register written.
+ */
 struct transport {
-	__u32 at;	/* where it begins, from the packet's first octet */
-	__u32 length;	/* octets, the data with it */
-	__u32 protocol; /* ICMP stands for ICMPv6, too */
-	__u32 header_length;
-	__be16 checksum; /* as it came, but for TCP */
-	__u8 type;	 /* these three for ICMP alone */
-	__u8 code;
-	__u8 new_type;
+	__u64 at;	/* where it begins, from the packet's first octet */
+	__u64 length;	/* octets, the data with it */
+	__u64 protocol; /* ICMP stands for ICMPv6, too */
+	__u64 header_length;
+	__u64 checksum; /* network order, as it came, but for TCP */
+	__u64 type;	/* these three for ICMP alone */
+	__u64 code;
+	__u64 new_type;
 };
 
 INLINE int read_tcp(struct __sk_buff *skb, struct transport *transport)
@@ -33,9 +37,12 @@ INLINE int read_tcp(struct __sk_buff *skb, struct transport *transport)
 
 INLINE int read_udp(struct __sk_buff *skb, struct transport *transport)
 {
-	if (transport->length < 8 || bpf_skb_load_bytes(skb, transport->at + 6, &transport->checksum, 2))
+	__be16 checksum;
+
+	if (transport->length < 8 || bpf_skb_load_bytes(skb, transport->at + 6, &checksum, sizeof(checksum)))
 		return PASSED_LENGTH;
-	if (!transport->checksum)
+	transport->checksum = checksum;
+	if (!checksum)
 		return PASSED_UDP_WITHOUT_CHECKSUM;
 	transport->header_length = 8;
 	return TO_IPV4_UDP;

@@ -31,6 +31,7 @@ def main() -> int:
     options.add_argument("--log", type=Path, help="the log to write (default: one of tests/fast_path/log)")
     chosen = options.parse_args()
     began = datetime.now(UTC)
+    machine = _machine()
     object_file = built.object_file()
     told_at = start = time.monotonic()
 
@@ -46,7 +47,7 @@ def main() -> int:
         "took": f"{time.monotonic() - start:.0f} s",
         "seed": str(chosen.seed),
         "asked for": f"{chosen.packets} packets",
-        **_machine(),
+        **machine,
     }
     text = report(about, findings)
     path = chosen.log or LOGS / f"{began:%Y-%m-%d-%H%M}-seed-{chosen.seed}.txt"

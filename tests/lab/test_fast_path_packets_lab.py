@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
+import subprocess
+import sys
 import time
+from collections import Counter
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address
 from random import Random
 from typing import TYPE_CHECKING, Final
@@ -14,11 +19,13 @@ import pytest
 from nat64.device.fast_path import contents, layout
 from nat64.device.fast_path.layout import Outcome
 from tests.fast_path import built, campaign
+from tests.fast_path.__main__ import is_clean
 from tests.fast_path.gateway import OWN4, OWN6, Gateway
 from tests.fast_path.prog_run import PASSED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 def test_what_it_makes_of_packets_is_what_python_makes_of_them() -> None:
@@ -30,6 +37,35 @@ def test_what_it_makes_of_packets_is_what_python_makes_of_them() -> None:
     for outcome in Outcome:
         if outcome.is_translated:
             assert findings.outcomes[outcome.name] > 100, outcome
+
+
+def test_the_campaign_writes_a_log_by_which_it_can_be_run_again(tmp_path: Path) -> None:
+    log = tmp_path / "log" / "of this run"
+
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.fast_path", "--packets", "2000", "--seed", "7", "--log", log],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=built.ROOT,
+    )
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    text = log.read_text()
+    assert {"seed: 7", "asked for: 2000 packets", "result: clean", "packets: 2000, of 2 gateways"} <= set(
+        text.splitlines()
+    )
+    assert re.search(r"^commit: [0-9a-f]{40}( with changes)?$", text, re.MULTILINE)
+
+
+def test_a_campaign_with_a_difference_or_with_a_way_never_taken_is_not_clean() -> None:
+    ways = Counter({outcome.name: 1 for outcome in Outcome if outcome.is_translated})
+    clean = campaign.Findings(packets=6, outcomes=ways)
+
+    assert is_clean(clean)
+    assert not is_clean(replace(clean, differences=["a packet is translated otherwise"]))
+    for way in ways:
+        assert not is_clean(replace(clean, outcomes=Counter({**ways, way: 0})))
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from nat64.device.errors import DeviceError
-from nat64.device.fast_path import availability, layout, program
+from nat64.device.fast_path import availability, contents, layout, program
 from nat64.device.fast_path.errors import FastPathError
 from nat64.device.fast_path.layout import Outcome
 from nat64.device.fast_path.maps import MapFullError
@@ -170,6 +170,23 @@ def test_thousands_of_entries_are_written_and_read_at_once(loaded: program.Progr
     hosts.update_many(list(entries.items()))
 
     assert dict(hosts.items()) == entries
+
+
+def test_many_leases_are_put_at_once_and_taken_back(loaded: program.Program) -> None:
+    leases = [
+        contents.lease_entries(number.to_bytes(16, "big"), number.to_bytes(4, "big"), 0, number)
+        for number in range(1, 4501)
+    ]
+
+    loaded.maps.put_many(entry for lease in leases for entry in lease)
+
+    for name in ("hosts4", "hosts6"):
+        expected = {entry.key: entry.value for lease in leases for entry in lease if entry.map_name == name}
+        assert dict(loaded.maps[name].items()) == expected
+    loaded.maps.remove(leases[0])
+    assert loaded.maps["hosts4"].lookup(leases[0][0].key) is None
+    assert loaded.maps["hosts6"].lookup(leases[0][1].key) is None
+    loaded.maps.remove(leases[0])
 
 
 def test_an_entry_is_replaced_and_deleted(loaded: program.Program) -> None:

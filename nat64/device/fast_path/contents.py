@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from nat64.addressing.address_map import AddressMap
     from nat64.addressing.eamt import Eam
-    from nat64.addressing.prefix_map import PrefixMap
     from nat64.siit.settings import Settings
 
 _NOWHERE: Final = (b"\xff\xff\xff\xff", bytes(4))
@@ -119,11 +118,6 @@ def lease_entries(host: bytes, ipv4: bytes, of: int, slot: int) -> tuple[Entry, 
         Entry("hosts4", ipv4, layout.HOST4.pack(host, slot, of)),
         Entry("hosts6", layout.HOST6_KEY.pack(host, of), layout.HOST6.pack(ipv4, slot, of)),
     )
-
-
-def prefix_number(address_map: AddressMap, of: PrefixMap) -> int:
-    """Return the number by which the entries name the prefix."""
-    return address_map.prefixes.index(of)
 
 
 def _eams(address_map: AddressMap) -> Iterator[tuple[Eam, int]]:

@@ -108,11 +108,15 @@ class Map:
                 if error.errno != errno.ENOENT:
                     raise
                 goes_on = False
-            for at in range(found.value):
-                yield (
-                    keys.raw[at * key_size : (at + 1) * key_size],
-                    values.raw[at * value_size : (at + 1) * value_size],
+            each_key, each_value = Struct(f"={key_size}s"), Struct(f"={value_size}s")
+            yield from (
+                (key, value)
+                for (key,), (value,) in zip(
+                    each_key.iter_unpack(keys.raw[: found.value * key_size]),
+                    each_value.iter_unpack(values.raw[: found.value * value_size]),
+                    strict=True,
                 )
+            )
             token.raw, is_first = after.raw, False
 
     def of_all_processors(self, processors: int) -> list[tuple[int, ...]]:
@@ -168,6 +172,17 @@ class Maps:
         """Make or replace entries, in their order. Raises `MapFullError`."""
         for entry in entries:
             self.by_name[entry.map_name].update(entry.key, entry.value)
+
+    def put_many(self, entries: Iterable[Entry]) -> None:
+        """Do the same for many leases or exact maps, thousands with each call of the kernel: all from IPv4 first.
+
+        Raises `MapFullError` when a part of them is in place.
+        """
+        many: dict[str, list[tuple[bytes, bytes]]] = {"hosts4": [], "hosts6": []}
+        for entry in entries:
+            many[entry.map_name].append((entry.key, entry.value))
+        for name, some in many.items():
+            self.by_name[name].update_many(some)
 
     def remove(self, entries: Sequence[Entry]) -> None:
         """Delete entries, in the other order; those that are not there are passed over."""

@@ -214,6 +214,20 @@ def test_a_full_map_says_so(loaded: program.Program) -> None:
         hosts.update_many([(b"more", bytes(24))])
 
 
+@pytest.mark.parametrize(("key", "value"), [(b"key", bytes(24)), (b"host", bytes(23)), (b"hosts", bytes(24))])
+def test_a_key_or_a_value_of_another_length_never_reaches_the_kernel(
+    loaded: program.Program, key: bytes, value: bytes
+) -> None:
+    hosts = loaded.maps["hosts4"]
+
+    with pytest.raises(ValueError, match=r"^a key or a value of another length than the map hosts4 has$"):
+        hosts.update(key, value)
+    with pytest.raises(ValueError, match=r"^a key or a value of another length"):
+        hosts.update_many([(key, value)])
+
+    assert not list(hosts.items())
+
+
 def test_times_are_seen_as_they_are_written(loaded: program.Program) -> None:
     loaded.maps.last_used.times[4999] = 77
 

@@ -34,7 +34,8 @@ class MapFullError(DeviceError):
 class Map:
     """One map, by its file descriptor. Keys and values have the lengths of its `layout.Kind`.
 
-    Every method raises `OSError` where the kernel refuses, and `MapFullError` where it has no more place.
+    Every method raises `OSError` where the kernel refuses, `MapFullError` where it has no more place, and `ValueError` for a
+    key or a value of another length, as the kernel would read on behind it.
     """
 
     def __init__(self, name: str, descriptor: int) -> None:
@@ -45,6 +46,7 @@ class Map:
 
     def update(self, key: bytes, value: bytes) -> None:
         """Make an entry, or replace it whole."""
+        self._check(1, key, value)
         try:
             self._call("bpf_map_update_elem", self.descriptor, key, value, _ANY)
         except OSError as error:
@@ -52,6 +54,7 @@ class Map:
 
     def lookup(self, key: bytes) -> bytes | None:
         """Return a key's value, None if there is none."""
+        self._check(1, key)
         value = ctypes.create_string_buffer(self.kind.value.size)
         try:
             self._call("bpf_map_lookup_elem", self.descriptor, key, value)
@@ -63,6 +66,7 @@ class Map:
 
     def delete(self, key: bytes) -> bool:
         """Delete an entry; False if there was none."""
+        self._check(1, key)
         try:
             self._call("bpf_map_delete_elem", self.descriptor, key)
         except OSError as error:
@@ -76,6 +80,7 @@ class Map:
         for at in range(0, len(entries), _BATCH):
             some = entries[at : at + _BATCH]
             keys, values = b"".join(key for key, _ in some), b"".join(value for _, value in some)
+            self._check(len(some), keys, values)
             count = ctypes.c_uint32(len(some))
             try:
                 self._call("bpf_map_update_batch", self.descriptor, keys, values, ctypes.byref(count), None)
@@ -134,6 +139,12 @@ class Map:
             if error.errno != errno.ENOENT:  # that there are no more
                 raise
         return list(Struct(f"={processors}Q").iter_unpack(values))
+
+    def _check(self, count: int, keys: bytes, values: bytes | None = None) -> None:
+        if len(keys) != count * self.kind.key.size or (
+            values is not None and len(values) != count * self.kind.value.size
+        ):
+            raise ValueError(f"a key or a value of another length than the map {self.name} has")
 
     def _explained(self, error: OSError) -> Exception:
         return MapFullError(self.name) if error.errno in {errno.E2BIG, errno.ENOSPC} else error

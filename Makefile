@@ -41,6 +41,15 @@ $(VENV)/.ready-dev: pyproject.toml packaging/setup packaging/lay_collections.py 
 	@packaging/setup dev
 	@touch $(VENV)/.ready $@
 
+FAST_PATH := nat64/device/fast_path
+
+## Compile the fast path's program in place (clang; without it there is none)
+.PHONY: fast-path
+fast-path: $(FAST_PATH)/fast_path.bpf.o
+
+$(FAST_PATH)/fast_path.bpf.o: $(wildcard $(FAST_PATH)/*.[ch]) packaging/build_fast_path.py | setup
+	@$(BIN)/python packaging/build_fast_path.py
+
 ## Build the bundle that the role `bundle` carries to hosts
 .PHONY: bundle
 bundle: setup
@@ -105,10 +114,18 @@ SEED := 1
 endurance: setup-dev
 	$(BIN)/python -m tests.endurance --seconds $(SECONDS) --seed $(SEED)
 
+# How many packets `make differential` compares, and what they are made from.
+PACKETS := 10000000
+
+## The fast path beside Python, packet by packet: PACKETS of them by SEED (root); the log goes to tests/fast_path/log
+.PHONY: differential
+differential: setup-dev
+	$(BIN)/python -m tests.fast_path --packets $(PACKETS) --seed $(SEED)
+
 # Three files beside each other: each test waits most of its time, and those of one file share a lab.
 ## The real daemons in network namespaces (root)
 .PHONY: lab
-lab: setup-dev
+lab: setup-dev fast-path
 	@[ "$$(id -u)" -eq 0 ] || { echo "make lab needs root: it makes network namespaces" >&2; exit 1; }
 	$(BIN)/pytest -n 3 --dist loadfile tests/lab
 

@@ -1,7 +1,7 @@
 """Build the bundle: nat64 and its locked pure-Python dependencies in one reproducible archive.
 
     bin/nat64d bin/dns64d bin/nat64ctl    launchers for the host's own /usr/bin/python3
-    lib/                                  the packages, as their wheels hold them
+    lib/                                  the packages, as their wheels hold them; the fast path, where clang compiles it
 
 The same tree and lock give the same bytes: members are sorted and carry no time, owner or local path. Beside
 the archive stands its SHA-256 digest, which names the directory that it is unpacked to on a host.
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 PROJECT: Final = Path(__file__).resolve().parent.parent
 LOCK: Final = PROJECT / "packaging" / "bundle.lock"
 ARCHIVE: Final = PROJECT / "roles" / "bundle" / "files" / "nat64-bundle.tar.gz"
+FAST_PATH: Final = "lib/nat64/device/fast_path/fast_path.bpf.o"
 LAUNCHER: Final = """\
 #!/usr/bin/python3 -I
 import os, sys
@@ -61,6 +62,11 @@ def main() -> int:
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_bytes(archive)
     output.with_name(output.name + ".sha256").write_text(f"{digest}  {output.name}\n")
+    if FAST_PATH not in members:
+        print(
+            "bundle: clang is not installed, so it has no fast path: nat64d translates in Python alone",
+            file=sys.stderr,
+        )
     print(f"bundle: {output} ({len(archive) // 1024} KiB, sha256 {digest[:16]}…)")
     return 0
 

@@ -18,7 +18,7 @@ class PrefixMap:
     """`prefix` with its `eamt` and its `pool`. All methods raise `UnmappableError`.
 
     Without a prefix there is only what maps and pool say. `wkpf_strict` refuses non-global IPv4 addresses through the
-    Well-Known Prefix.
+    Well-Known Prefix; `is_global_only` tells whether that holds for this one.
     """
 
     def __init__(
@@ -27,7 +27,7 @@ class PrefixMap:
         self.prefix = prefix
         self.eamt = eamt
         self.pool = pool
-        self._global_only = wkpf_strict and prefix is not None and prefix.is_well_known
+        self.is_global_only = wkpf_strict and prefix is not None and prefix.is_well_known
 
     def embed(self, ipv4: bytes) -> bytes:
         """Return the IPv6 address that stands for `ipv4` in the prefix."""
@@ -59,5 +59,5 @@ class PrefixMap:
     def _check(self, ipv4: bytes) -> None:
         if not may_translate_ipv4(ipv4):
             raise UnmappableError(Unmappable.NEVER_TRANSLATED)
-        if self._global_only and not is_global(ipv4):
+        if self.is_global_only and not is_global(ipv4):
             raise UnmappableError(Unmappable.NOT_GLOBAL)

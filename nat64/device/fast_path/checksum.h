@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * How the transport checksum follows the changed header, RFC 1624: by the difference of the words that it
+ * covers.
+ *
+ * A packet on its way through a host may lack its checksum: the field holds the sum of the pseudo-header, and
+ * a device shall add the rest. The program cannot see that of a packet. But the kernel, which changes the
+ * field, can, and changes it otherwise; by what it did the program knows.
+ */
+#ifndef NAT64_CHECKSUM_H
+#define NAT64_CHECKSUM_H
+
+#include "transport.h"
+
+/*
+ * A pseudo-header, RFC 8200 section 8.1, with the first word of an ICMP message behind it. There is one, lent
+ * to whoever needs it, as the stack is small.
+ */
+struct pseudo_header {
+	struct ipv6_address source;
+	struct ipv6_address destination;
+	__u64 length_protocol; /* 32 bits each, network order */
+	__u64 type;	       /* type and code, then zero */
+};
+
+_Static_assert(sizeof(struct pseudo_header) == 48, "nothing is free in it, as the sum goes over all");
+
+INLINE void fill_pseudo_header(struct pseudo_header *pseudo, const union ipv6_header *six, __be32 type)
+{
+	pseudo->source = six->source;
+	pseudo->destination = six->destination;
+	pseudo->length_protocol =
+	    SWAPPED32((__u32)SWAPPED16(six->payload_length)) | (__u64)SWAPPED32((__u32)six->protocol) << 32;
+	pseudo->type = type;
+}
+
+/* By how much the words that the checksum covers grow. ICMPv6 covers its pseudo-header, ICMP has none. */
+INLINE __u32 difference_of(const struct transport *transport, const union ipv6_header *six,
+			   const union ipv4_header *four, struct pseudo_header *pseudo, int from_ipv6)
+{
+	__be32 type = transport->type | transport->code << 8;
+	__be32 new_type = transport->new_type | transport->code << 8;
+
+	if (transport->protocol != ICMP)
+		return from_ipv6 ? bpf_csum_diff(&six->source, 32, &four->source, 8, 0)
+				 : bpf_csum_diff(&four->source, 8, &six->source, 32, 0);
+	fill_pseudo_header(pseudo, six, from_ipv6 ? type : new_type);
+	return from_ipv6 ? bpf_csum_diff(pseudo, sizeof(*pseudo), &new_type, 4, 0)
+			 : bpf_csum_diff(&type, 4, pseudo, sizeof(*pseudo), 0);
+}
+
+/* The sum of a UDP packet's pseudo-header, as it came. */
+INLINE __u16 sum_of_udp(const struct transport *transport, const union ipv6_header *six,
+			const union ipv4_header *four, struct pseudo_header *pseudo, int from_ipv6)
+{
+	if (!from_ipv6)
+		return folded((__u64)four->source + four->destination + SWAPPED32((__u32)transport->length) +
+			      (__u64)SWAPPED32((__u32)UDP));
+	fill_pseudo_header(pseudo, six, 0);
+	return folded((__u32)bpf_csum_diff(0, 0, pseudo, sizeof(*pseudo), 0));
+}
+
+INLINE __u32 checksum_at(const struct transport *transport)
+{
+	switch (transport->protocol) {
+	case TCP:
+		return transport->at + 16;
+	case UDP:
+		return transport->at + 6;
+	default:
+		return transport->at + 2;
+	}
+}
+
+INLINE __u64 checksum_flags(const struct transport *transport)
+{
+	switch (transport->protocol) {
+	case TCP:
+		return BPF_F_PSEUDO_HDR;
+	case UDP:
+		return BPF_F_PSEUDO_HDR | BPF_F_MARK_MANGLED_0;
+	default:
+		return 0; /* where it is left to a device, leave it alone */
+	}
+}
+
+/* Adjust the checksum of a packet that is as it came otherwise, and stays so where it is left. */
+INLINE int adjust_checksum(struct __sk_buff *skb, const struct transport *transport,
+			   const union ipv6_header *six, const union ipv4_header *four,
+			   struct pseudo_header *pseudo, __u32 difference, int from_ipv6)
+{
+	__u32 at = checksum_at(transport);
+	__u16 sum = folded(difference);
+	__be16 before = transport->checksum, after;
+
+	/* Nothing changes (of TCP's, one zero to the other), or by nothing the kernel tells what it lacks. */
+	if (transport->protocol != TCP && (!sum || sum == 0xffff))
+		return transport->protocol == ICMP ? PASSED_CHECKSUM_UNFINISHED : FOUND;
+	if (bpf_l4_csum_replace(skb, at, 0, difference, checksum_flags(transport)))
+		return PASSED_KERNEL_REFUSED;
+	if (transport->protocol == TCP)
+		return FOUND;
+	if (bpf_skb_load_bytes(skb, at, &after, sizeof(after)))
+		return LOST;
+	if (transport->protocol == ICMP)
+		return after == before ? PASSED_CHECKSUM_UNFINISHED : FOUND;
+	/* Where it is not this packet's checksum that is left, but that of one in it (a tunnel), it went
+	 * wrong. */
+	if (after != folded((__u64)difference + before) ||
+	    before == sum_of_udp(transport, six, four, pseudo, from_ipv6))
+		return FOUND;
+	if (bpf_skb_store_bytes(skb, at, &before, sizeof(before), 0))
+		return LOST;
+	return PASSED_CHECKSUM_UNFINISHED;
+}
+
+/* Undo that for a packet that cannot be translated after all. */
+INLINE int restore_checksum(struct __sk_buff *skb, const struct transport *transport, __u32 difference)
+{
+	if (bpf_l4_csum_replace(skb, checksum_at(transport), 0, (__u32)~difference,
+				checksum_flags(transport)))
+		return LOST;
+	return PASSED_KERNEL_REFUSED;
+}
+
+#endif

@@ -1,0 +1,203 @@
+"""Compares what the program makes of a packet with what Python's translator sends for it."""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from nat64.device.fast_path.layout import Outcome
+from nat64.siit import offload
+from tests.fast_path.prog_run import PASSED, REDIRECTED
+
+if TYPE_CHECKING:
+    from tests.fast_path.gateway import Gateway
+    from tests.fast_path.packets import Case
+
+_CHECKSUM_AT: Final = {6: 16, 17: 6, 1: 2, 58: 2}
+_VIRTIO: Final = struct.Struct("=BBHHHH")
+_HEADER: Final = {4: 20, 6: 40}
+_MAY_BE_LEFT: Final = frozenset(
+    (
+        Outcome.PASSED_UNKNOWN_ADDRESS,  # a host without a lease yet, or an address that only a prefix knows
+        Outcome.PASSED_HAIRPIN,
+        Outcome.PASSED_CHECKSUM_UNFINISHED,  # a pair of addresses whose sums do not differ
+    )
+)
+"""Why the program may leave a plain packet that Python translates."""
+
+
+class Difference(AssertionError):  # noqa: N818 - what was found
+    """The program does not do what Python does; the text tells the packets."""
+
+
+class Comparison:
+    """Compares packets of one gateway. `seen` counts what came of them."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self.seen: Counter[str] = Counter()
+
+    def check(self, case: Case, asleep: frozenset[bytes] = frozenset()) -> bytes | None:
+        """Give both one packet, while the leases of some addresses sleep. Raises `Difference`.
+
+        Returns the translated packet, None for one that is left to Python.
+        """
+        gateway = self._gateway
+        gateway.prepare(asleep=asleep)
+        result = gateway.run(case.packet, case.segment_size)
+        marked = gateway.marked()
+        leased = {
+            lease.address: lease.host for lease in gateway.leases
+        }  # before Python makes one for a new host
+        expected = self._segmented(case) if case.segment_size else self._sent(case.packet)
+        if result.verdict == PASSED:
+            if result.packet != case.packet:
+                raise self._difference("passed on changed", case, result.packet, expected)
+            if marked:
+                raise self._difference(
+                    "passed on, and its lease marked as used", case, result.packet, expected
+                )
+            self._check_left(case, expected, asleep, leased)
+            return None
+        if result.verdict != REDIRECTED:
+            raise self._difference(f"has the verdict {result.verdict}", case, result.packet, expected)
+        if len(expected) != 1 or not _is_same(result.packet, expected[0], finished=not case.segment_size):
+            raise self._difference("translated otherwise", case, result.packet, expected)
+        near = expected[0][12:16] if expected[0][0] >> 4 == 4 else case.packet[16:20]
+        if marked != {near} & {lease.address for lease in gateway.leases}:
+            raise self._difference(f"marked {marked} as used", case, result.packet, expected)
+        self.seen["translated" if not case.segment_size else "translated as segments"] += 1
+        return result.packet
+
+    def _sent(self, packet: bytes) -> list[bytes]:
+        translator = self._gateway.translator
+        return [b"".join(parts) for parts in translator.receive(memoryview(packet), self._gateway.now)]
+
+    def _segmented(self, case: Case) -> list[bytes]:
+        """Return what Python sends, whole, for a packet that stands for several, with the sum left where a checksum is.
+
+        A test run cannot leave a checksum to a device. Where it is finished it is the sum's complement, before and after.
+        """
+        packet = bytearray(case.packet)
+        version, start = packet[0] >> 4, _HEADER[packet[0] >> 4]
+        protocol = packet[6 if version == 6 else 9]
+        at = start + _CHECKSUM_AT[protocol]
+        if len(packet) < at + 2:
+            return []
+        packet[at : at + 2] = _complement(packet[at : at + 2])
+        kind = offload.GSO_UDP if protocol == 17 else offload.GSO_TCP6 if version == 6 else offload.GSO_TCP4
+        left = offload.parse(_VIRTIO.pack(1, kind, 0, case.segment_size, start, _CHECKSUM_AT[protocol]))
+        header, packets = self._gateway.translator.receive_offloaded(
+            memoryview(packet), left, self._gateway.now
+        )
+        return [b"".join(parts) for parts in packets] if header != offload.NOTHING_LEFT else []
+
+    def _check_left(
+        self, case: Case, expected: list[bytes], asleep: frozenset[bytes], leased: dict[bytes, bytes]
+    ) -> None:
+        """Raise `Difference` for a packet that the program shall carry, and has left."""
+        if not _is_plain(case.packet, expected):
+            self.seen["left to Python"] += 1
+            return
+        # What was the reason is counted; the packet is given again to see which count grows.
+        self._gateway.prepare(asleep=asleep)
+        before = self._gateway.program.maps.outcomes()
+        result = self._gateway.run(case.packet, case.segment_size)
+        after = self._gateway.program.maps.outcomes()
+        (outcome,) = (outcome for outcome, count in after.items() if count != before[outcome])
+        is_known = outcome is Outcome.PASSED_UNKNOWN_ADDRESS and _is_of_lease(
+            case.packet, expected[0], leased
+        )
+        if result.verdict == PASSED and (outcome not in _MAY_BE_LEFT or is_known):
+            raise self._difference(f"left ({outcome.name}), though plain", case, result.packet, expected)
+        why = "its host was new" if outcome.is_translated else outcome.name
+        self.seen[f"left to Python though plain: {why}"] += 1
+
+    def _difference(self, what: str, case: Case, got: bytes, expected: list[bytes]) -> Difference:
+        settings = self._gateway.settings
+        prefixes = ", ".join(str(of.prefix) for of in self._gateway.address_map.prefixes)
+        return Difference(
+            f"a packet is {what}\n  {settings}\n  prefixes {prefixes}, {self._gateway.address_map.hairpin}\n"
+            f"  segment size {case.segment_size}\n  packet   {case.packet.hex()}\n  program  {got.hex()}\n"
+            + "".join(f"  Python   {one.hex()}\n" for one in expected)
+        )
+
+
+def at_zero(packet: bytes, translated: bytes) -> bytes:
+    """Return the packet with such a checksum that the translated one's is one of the two zeros of one's complement."""
+    at, to = (
+        _HEADER[one[0] >> 4] + _CHECKSUM_AT[one[6 if one[0] >> 4 == 6 else 9]] for one in (packet, translated)
+    )
+    before, after = (int.from_bytes(one[i : i + 2], "big") for one, i in ((packet, at), (translated, to)))
+    return packet[:at] + ((before - after) % 0xFFFF or 0xFFFF).to_bytes(2, "big") + packet[at + 2 :]
+
+
+def _complement(number: bytes | bytearray) -> bytes:
+    return (0xFFFF - int.from_bytes(number, "big")).to_bytes(2, "big")
+
+
+def _is_same(got: bytes, expected: bytes, *, finished: bool) -> bool:
+    """Whether the two are the same but for an identification that is the translator's choice.
+
+    Without `finished` the transport checksum of `expected` is the sum that a device would complement.
+    """
+    if finished and got == expected:
+        return True
+    if len(got) != len(expected) or got[0] != expected[0]:
+        return False
+    one, other = bytearray(got), bytearray(expected)
+    version = got[0] >> 4
+    if version == 4 and not int.from_bytes(got[6:8], "big") & 0x3FFF and not got[6] & 0x40:
+        if not _is_ipv4_checksum_right(got) or not _is_ipv4_checksum_right(expected):
+            return False
+        for packet in (one, other):
+            packet[4:6] = packet[10:12] = bytes(2)
+    if not finished:
+        at = _HEADER[version] + _CHECKSUM_AT[got[6 if version == 6 else 9]]
+        done = int.from_bytes(one[at : at + 2], "big")
+        left = int.from_bytes(_complement(other[at : at + 2]), "big")
+        if done % 0xFFFF != left % 0xFFFF:
+            return False
+        one[at : at + 2] = other[at : at + 2]
+    return one == other
+
+
+def _is_of_lease(packet: bytes, sent: bytes, leased: dict[bytes, bytes]) -> bool:
+    """Whether a lease gives the near side of a translated packet, and none the far side."""
+    from_ipv6 = packet[0] >> 4 == 6
+    source, destination = (sent if from_ipv6 else packet)[12:16], (sent if from_ipv6 else packet)[16:20]
+    if from_ipv6:
+        return leased.get(source) == packet[8:24] and destination not in leased
+    return destination in leased and source not in leased
+
+
+def _is_ipv4_checksum_right(packet: bytes) -> bool:
+    return int.from_bytes(packet[:20], "big") % 0xFFFF == 0
+
+
+def _is_plain(packet: bytes, sent: list[bytes]) -> bool:
+    """Whether Python translates a packet to one, and the program claims to do so as well for a known host."""
+    if len(sent) != 1 or len(packet) < 28 or packet[0] >> 4 == sent[0][0] >> 4:
+        return False
+    if packet[0] >> 4 == 6:
+        protocol, start, length = packet[6], 40, 40 + int.from_bytes(packet[4:6], "big")
+    else:
+        protocol, start, length = packet[9], (packet[0] & 15) * 4, int.from_bytes(packet[2:4], "big")
+    if length != len(packet) or start not in {20, 40} or (packet[0] >> 4 == 4 and packet[0] != 0x45):
+        return False
+    payload = packet[start:]
+    match protocol:
+        case 6:
+            is_carried = len(payload) >= 20
+        case 17:
+            is_carried = payload[6:8] != b"\0\0"
+        case 1:
+            is_carried = payload[0] in {0, 8} and packet[0] >> 4 == 4
+        case 58:
+            is_carried = payload[0] in {128, 129} and packet[0] >> 4 == 6
+        case _:
+            is_carried = False
+    is_fragment = packet[0] >> 4 == 4 and (packet[6] & 0x3F or packet[7])
+    is_made_fragment = sent[0][0] >> 4 == 6 and sent[0][6] == 44
+    return is_carried and not is_fragment and not is_made_fragment

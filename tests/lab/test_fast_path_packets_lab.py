@@ -1,0 +1,236 @@
+"""What the fast path makes of packets, each handed to it by itself: the same as Python, and a count for what it leaves."""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv6Address
+from random import Random
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from nat64.device.fast_path import contents, layout
+from nat64.device.fast_path.layout import Outcome
+from tests.fast_path import built, campaign
+from tests.fast_path.__main__ import is_clean
+from tests.fast_path.gateway import OWN4, OWN6, Gateway
+from tests.fast_path.prog_run import PASSED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def test_what_it_makes_of_packets_is_what_python_makes_of_them() -> None:
+    findings = campaign.run(30000, 20261127, built.object_file())
+
+    assert not findings.differences, "\n".join(findings.differences)
+    assert findings.packets == 30000
+    assert findings.not_taken == 0
+    for outcome in Outcome:
+        if outcome.is_translated:
+            assert findings.outcomes[outcome.name] > 100, outcome
+
+
+def test_the_campaign_writes_a_log_by_which_it_can_be_run_again(tmp_path: Path) -> None:
+    log = tmp_path / "log" / "of this run"
+
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.fast_path", "--packets", "2000", "--seed", "7", "--log", log],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=built.ROOT,
+    )
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    text = log.read_text()
+    assert {"seed: 7", "asked for: 2000 packets", "result: clean", "packets: 2000, of 2 gateways"} <= set(
+        text.splitlines()
+    )
+    assert re.search(r"^commit: [0-9a-f]{40}( with changes)?$", text, re.MULTILINE)
+
+
+def test_a_campaign_with_a_difference_or_with_a_way_never_taken_is_not_clean() -> None:
+    ways = Counter({outcome.name: 1 for outcome in Outcome if outcome.is_translated})
+    clean = campaign.Findings(packets=6, outcomes=ways)
+
+    assert is_clean(clean)
+    assert not is_clean(replace(clean, differences=["a packet is translated otherwise"]))
+    for way in ways:
+        assert not is_clean(replace(clean, outcomes=Counter({**ways, way: 0})))
+
+
+@pytest.fixture(scope="module")
+def gateway() -> Iterator[Gateway]:
+    """One whose first prefix is 2001:db8:64:ff9b::/96, without fixed maps of networks, with hairpins turning back."""
+    seed = 0
+    while True:
+        one = Gateway(Random(seed), built.object_file())  # noqa: S311 - a configuration, no secret
+        address_map = one.address_map
+        if (
+            str(address_map.prefixes[0].prefix) == "2001:db8:64:ff9b::/96"
+            and len(address_map.prefixes) == 1
+            and address_map.hairpin.value == "intrinsic"
+            and one.settings.mtu == 1500
+            and one.settings.rfc6791_pool is not None
+            and one.leases
+        ):
+            break
+        one.close()
+        seed += 1
+    yield one
+    one.close()
+
+
+_SERVER: Final = IPv4Address("203.0.113.80").packed
+
+
+def _udp(length: int = 8, checksum: int = 0x1234) -> bytes:
+    return struct.pack("!HHHH", 4000, 53, 8 + length, checksum) + bytes(length)
+
+
+def _six(
+    source: bytes, destination: bytes, payload: bytes | None = None, protocol: int = 17, hops: int = 64
+) -> bytes:
+    payload = _udp() if payload is None else payload
+    return struct.pack("!IHBB", 6 << 28, len(payload), protocol, hops) + source + destination + payload
+
+
+def _four(
+    source: bytes, destination: bytes, payload: bytes | None = None, *, flags: int = 0, ttl: int = 64
+) -> bytes:
+    payload = _udp() if payload is None else payload
+    return (
+        struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 7, flags, ttl, 17, 0)
+        + source
+        + destination
+        + payload
+    )
+
+
+def _seen(ipv4: bytes) -> bytes:
+    return IPv6Address("2001:db8:64:ff9b::").packed[:12] + ipv4
+
+
+def _outcome(gateway: Gateway, packet: bytes) -> Outcome:
+    before = gateway.program.maps.outcomes()
+    result = gateway.run(packet)
+    after = gateway.program.maps.outcomes()
+    (outcome,) = (one for one in Outcome if after[one] != before[one])
+    assert (result.verdict == PASSED) is not outcome.is_translated
+    return outcome
+
+
+@pytest.mark.parametrize(
+    ("packet", "outcome"),
+    [
+        (b"\x50" + bytes(40), Outcome.PASSED_NOT_IP),
+        (_six(b"HOST" * 4, _seen(_SERVER)) + b"\0", Outcome.PASSED_LENGTH),
+        (_six(b"HOST" * 4, _seen(_SERVER), bytes(7)), Outcome.PASSED_LENGTH),
+        (_six(b"HOST" * 4, _seen(_SERVER), protocol=132), Outcome.PASSED_PROTOCOL),
+        (_six(b"HOST" * 4, _seen(_SERVER), protocol=44), Outcome.PASSED_PROTOCOL),
+        (_six(b"HOST" * 4, _seen(_SERVER), hops=1), Outcome.PASSED_HOP_LIMIT),
+        (_six(b"HOST" * 4, _seen(_SERVER), _udp(1480)), Outcome.PASSED_TOO_BIG),
+        (_six(b"HOST" * 4, OWN6.packed), Outcome.PASSED_OWN_ADDRESS),
+        (_six(b"HOST" * 4, IPv6Address("ff02::1").packed), Outcome.PASSED_SPECIAL_ADDRESS),
+        (_six(b"HOST" * 4, _seen(IPv4Address("127.0.0.1").packed)), Outcome.PASSED_SPECIAL_ADDRESS),
+        (_six(b"HOST" * 4, _seen(IPv4Address("192.168.241.3").packed)), Outcome.PASSED_SPECIAL_ADDRESS),
+        (_six(b"HOST" * 4, IPv6Address("3fff:ffff::1").packed), Outcome.PASSED_UNKNOWN_ADDRESS),
+        (_six(IPv6Address("3fff:1::99").packed, _seen(_SERVER)), Outcome.PASSED_UNKNOWN_ADDRESS),
+        (_six(b"HOST" * 4, _seen(IPv4Address("192.168.240.20").packed)), Outcome.PASSED_HAIRPIN),
+        (_six(b"HOST" * 4, _seen(_SERVER), _udp(checksum=0)), Outcome.PASSED_UDP_WITHOUT_CHECKSUM),
+        (_six(b"HOST" * 4, _seen(_SERVER), b"\1" + bytes(20), 58), Outcome.PASSED_ICMP_NOT_ECHO),
+        (_six(b"HOST" * 4, _seen(_SERVER), b"\x08" + bytes(20), 58), Outcome.PASSED_ICMP_NOT_ECHO),
+        (_six(b"HOST" * 4, _seen(_SERVER)), Outcome.TO_IPV4_UDP),
+        (b"\x46" + _four(_SERVER, b"POOL")[1:] + bytes(4), Outcome.PASSED_OPTIONS),
+        (_four(_SERVER, b"POOL", flags=0x2000), Outcome.PASSED_FRAGMENT),
+        (_four(_SERVER, b"POOL", flags=1), Outcome.PASSED_FRAGMENT),
+        (_four(_SERVER, b"POOL", ttl=1), Outcome.PASSED_HOP_LIMIT),
+        (_four(_SERVER, b"POOL", _udp(1500 - 47), flags=0x4000), Outcome.PASSED_TOO_BIG),
+        (_four(_SERVER, OWN4.packed), Outcome.PASSED_OWN_ADDRESS),
+        (_four(IPv4Address("224.0.0.1").packed, b"POOL"), Outcome.PASSED_SPECIAL_ADDRESS),
+        (_four(_SERVER, IPv4Address("8.8.8.8").packed), Outcome.PASSED_UNKNOWN_ADDRESS),
+        (_four(_SERVER, b"POOL"), Outcome.TO_IPV6_UDP),
+    ],
+)
+def test_what_it_leaves_is_counted_by_its_reason(gateway: Gateway, packet: bytes, outcome: Outcome) -> None:
+    gateway.prepare()
+    lease = gateway.leases[0]
+
+    assert (
+        _outcome(gateway, packet.replace(b"HOST" * 4, lease.host).replace(b"POOL", lease.address)) is outcome
+    )
+
+
+def test_a_lease_that_sleeps_answers_no_ipv4_until_its_host_sends(gateway: Gateway) -> None:
+    lease = gateway.leases[0]
+    gateway.prepare(asleep=frozenset((lease.address,)))
+    slot = gateway.slots.of(lease.address)
+    to_it = _four(_SERVER, lease.address)
+
+    assert _outcome(gateway, to_it) is Outcome.PASSED_DORMANT_LEASE
+    assert gateway.program.maps.last_used.times[slot] == 0
+    assert _outcome(gateway, _six(lease.host, _seen(_SERVER))) is Outcome.TO_IPV4_UDP
+    assert 0 < gateway.program.maps.last_used.times[slot] <= time.monotonic_ns()
+    assert _outcome(gateway, to_it) is Outcome.TO_IPV6_UDP
+
+
+@pytest.mark.parametrize("until", [0, 1])
+def test_it_translates_only_until_the_heartbeat_says(gateway: Gateway, until: int) -> None:
+    packet = _six(gateway.leases[0].host, _seen(_SERVER))
+    gateway.program.maps.beat(until)
+
+    assert _outcome(gateway, packet) is Outcome.PASSED_NO_HEARTBEAT
+
+    gateway.program.maps.beat(time.monotonic_ns() + 10**12)
+    assert _outcome(gateway, packet) is Outcome.TO_IPV4_UDP
+
+
+def test_it_does_nothing_by_settings_of_another_layout(gateway: Gateway) -> None:
+    settings = gateway.program.maps["settings"]
+    value = settings.lookup(layout.INDEX.pack(0))
+    assert value is not None
+    settings.update(layout.INDEX.pack(0), (layout.LAYOUT + 1).to_bytes(4, "little") + value[4:])
+
+    assert _outcome(gateway, _six(gateway.leases[0].host, _seen(_SERVER))) is Outcome.PASSED_NO_HEARTBEAT
+
+    settings.update(layout.INDEX.pack(0), value)
+
+
+def test_identifications_of_packets_that_may_be_fragmented_follow_one_another(gateway: Gateway) -> None:
+    packet = _six(gateway.leases[0].host, _seen(_SERVER))
+    processors = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(processors)})  # each CPU counts by itself
+    try:
+        numbers = [int.from_bytes(gateway.run(packet).packet[4:6], "big") for _ in range(5)]
+    finally:
+        os.sched_setaffinity(0, processors)
+
+    assert numbers == [numbers[0] + more & 0xFFFF for more in range(5)]
+
+
+def test_a_translated_packet_has_no_firewall_mark_and_another_keeps_its_own(gateway: Gateway) -> None:
+    lease = gateway.leases[0]
+
+    assert gateway.run.mark_after(_six(lease.host, _seen(_SERVER)), 7) == 0
+    assert gateway.run.mark_after(_six(lease.host, _seen(_SERVER), hops=1), 7) == 7
+
+
+def test_a_pool_address_has_its_slot_and_another_address_has_none(gateway: Gateway) -> None:
+    slots = contents.Slots(gateway.address_map)
+    pool = gateway.address_map.pools[0].network
+
+    numbers = [slots.of(address.packed) for address in pool]
+
+    assert numbers == list(range(1, 1 + pool.num_addresses))
+    assert slots.size == 1 + pool.num_addresses
+    with pytest.raises(KeyError):
+        slots.of(_SERVER)

@@ -1,0 +1,212 @@
+"""Real traffic through the fast path alone: behind it is nobody who translates."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.fast_path import built
+from tests.lab.gateway_network import CLIENT, SERVER6, GatewayNetwork
+from tests.lab.namespaces import wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_OCTETS: Final = 8_000_000
+_LISTEN: Final = """
+import hashlib, socket, sys
+listener = socket.create_server(("203.0.113.80", 4000))
+print("ready", flush=True)
+connection, (peer, _) = listener.accept()
+data = hashlib.sha256()
+while chunk := connection.recv(1 << 16):
+    data.update(chunk)
+connection.sendall(bytes(range(256)) * (int(sys.argv[1]) // 256))
+connection.close()
+print(peer, data.hexdigest())
+"""
+_CONNECT: Final = """
+import hashlib, socket, sys
+octets = bytes(range(255, -1, -1)) * (int(sys.argv[2]) // 256)
+with socket.create_connection((sys.argv[1], 4000), timeout=20) as connection:
+    connection.sendall(octets)
+    connection.shutdown(socket.SHUT_WR)
+    data = hashlib.sha256()
+    while chunk := connection.recv(1 << 16):
+        data.update(chunk)
+print(hashlib.sha256(octets).hexdigest(), data.hexdigest(), hashlib.sha256(octets[255::-1] * (len(octets) // 256)).hexdigest())
+"""
+_ECHO: Final = """
+import socket
+echo = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+echo.bind(("203.0.113.80", 4001))
+print("ready", flush=True)
+while True:
+    data, peer = echo.recvfrom(1 << 16)
+    echo.sendto(data, peer)
+"""
+_ASK: Final = """
+import socket, sys
+ask = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+ask.settimeout(5)
+for length in (0, 1, 64, 1000, 1212, 1452):
+    ask.sendto(bytes(length), (sys.argv[1], 4001))
+    assert ask.recv(1 << 16) == bytes(length), length
+ask.setsockopt(socket.SOL_UDP, 103, 1000)  # UDP_SEGMENT: one packet for the kernel, eight on the link
+ask.sendto(bytes(8000), (sys.argv[1], 4001))
+for _ in range(8):
+    assert ask.recv(1 << 16) == bytes(1000)
+"""
+_UNFINISHED: Final = """
+import socket, struct, sys
+source, destination = (socket.inet_pton(socket.AF_INET6, one) for one in sys.argv[1:3])
+router, own = (bytes.fromhex(one.replace(":", "")) for one in sys.argv[3:5])
+wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x86dd))
+wire.setsockopt(263, 15, 1)  # SOL_PACKET, PACKET_VNET_HDR: virtio's header before each packet
+wire.bind(("lan0", 0))
+
+def send(protocol, payload, checksum_start, checksum_offset):
+    packet = struct.pack("!IHBB", 6 << 28, len(payload), protocol, 64) + source + destination + payload
+    header = struct.pack("=BBHHHH", 1, 0, 0, 0, 14 + 40 + checksum_start, checksum_offset)
+    wire.send(header + router + own + b"\\x86\\xdd" + packet)
+
+def pseudo(length, protocol):
+    words = source + destination + struct.pack("!II", length, protocol)
+    return int.from_bytes(words, "big") % 0xFFFF  # their sum: RFC 1071
+
+if sys.argv[5] == "echo":
+    send(58, struct.pack("!BBHHH", 128, 0, pseudo(16, 58), 77, 1) + bytes(8), 0, 2)
+elif sys.argv[5] == "datagram":
+    send(17, struct.pack("!HHHH", 4000, 4001, 16, pseudo(16, 17)) + bytes(8), 0, 6)
+else:  # a tunnel: the outer checksum is finished, the inner one is not
+    inner = struct.pack("!HHHH", 1, 2, 16, 0x1234) + bytes(8)
+    send(17, struct.pack("!HHHH", 4000, 4001, 24, 0x5678) + inner, 8, 6)
+"""
+
+
+class FastPathOnly:
+    """The gateway's TUN device, with the program on it."""
+
+    def __init__(self, network: GatewayNetwork, device: subprocess.Popen[str]) -> None:
+        self.network = network
+        self._device = device
+
+    def ask(self, what: str) -> dict[str, int]:
+        assert self._device.stdin is not None
+        assert self._device.stdout is not None
+        self._device.stdin.write(f"{what}\n")
+        self._device.stdin.flush()
+        answer: dict[str, int] = json.loads(self._device.stdout.readline())
+        return answer
+
+
+@pytest.fixture
+def only(bare: GatewayNetwork, tmp_path: Path) -> FastPathOnly:
+    compiled = tmp_path / "fast_path.bpf.o"
+    compiled.write_bytes(built.object_file())
+    device = bare.gateway.popen(
+        *(sys.executable, "-m", "tests.fast_path.device", str(compiled), CLIENT),
+        stdin=subprocess.PIPE,
+        stderr=None,
+        cwd=built.ROOT,
+    )
+    _wait_ready(device)
+    return FastPathOnly(bare, device)
+
+
+def _wait_ready(child: subprocess.Popen[str]) -> None:
+    assert child.stdout is not None
+    assert child.stdout.readline() == "ready\n"
+
+
+@pytest.mark.parametrize("segmented", [True, False], ids=["large packets", "packets as a NIC brings them"])
+def test_tcp_arrives_unchanged_and_nothing_of_it_is_left_to_the_daemon(
+    only: FastPathOnly, *, segmented: bool
+) -> None:
+    network = only.network
+    if not segmented:
+        for space, device in ((network.client, "lan0"), (network.server, "eth0")):
+            space.run("ethtool", "-K", device, "tso", "off", "gso", "off", "tx", "off")
+    listener = network.server.popen(sys.executable, "-c", _LISTEN, str(_OCTETS))
+    _wait_ready(listener)
+
+    sent, received, expected = network.client.python(_CONNECT, SERVER6, str(_OCTETS)).stdout.split()
+
+    assert listener.stdout is not None
+    assert listener.stdout.readline().split() == ["192.168.240.33", sent]
+    assert received == expected
+    outcomes = only.ask("outcomes")
+    assert outcomes["TO_IPV4_TCP"] > 100
+    assert outcomes["TO_IPV6_TCP"] > 100
+    assert outcomes["LOST"] == 0
+    assert not {"IPv6:6", "IPv4:6"} & only.ask("arrived").keys()
+
+
+def test_udp_of_all_lengths_and_as_segments_is_answered(only: FastPathOnly) -> None:
+    _wait_ready(only.network.server.popen(sys.executable, "-c", _ECHO))
+
+    only.network.client.python(_ASK, SERVER6)
+
+    outcomes = only.ask("outcomes")
+    assert outcomes["TO_IPV4_UDP"] >= 7
+    assert outcomes["TO_IPV6_UDP"] >= 7
+    assert not {"IPv6:17", "IPv4:17"} & only.ask("arrived").keys()
+
+
+@pytest.mark.parametrize("size", ["0", "8", "56", "1212"])
+def test_an_echo_request_comes_back(only: FastPathOnly, size: str) -> None:
+    assert only.network.ping("-s", size)
+
+    outcomes = only.ask("outcomes")
+    assert (outcomes["TO_IPV4_ICMP"], outcomes["TO_IPV6_ICMP"]) == (1, 1)
+
+
+def test_a_reply_that_has_to_be_fragmented_is_left_to_the_daemon(only: FastPathOnly) -> None:
+    assert not only.network.ping("-W1", "-s", "1400", check=False)
+
+    outcomes = only.ask("outcomes")
+    assert (outcomes["TO_IPV4_ICMP"], outcomes["TO_IPV6_ICMP"], outcomes["PASSED_TOO_BIG"]) == (1, 0, 1)
+    assert only.ask("arrived")["IPv4:1"] == 1
+
+
+def test_without_a_heartbeat_packets_go_to_the_daemon_as_they_came(only: FastPathOnly) -> None:
+    only.ask("stop")
+    assert not only.network.ping("-W1", check=False)
+    assert only.ask("arrived")["IPv6:58"] >= 1
+    assert only.ask("outcomes")["PASSED_NO_HEARTBEAT"] >= 1
+
+    only.ask("go on")
+    assert only.network.ping()
+
+
+def _send_unfinished(only: FastPathOnly, kind: str) -> None:
+    network = only.network
+    assert network.ping()  # so that the neighbours know one another
+    addresses = [
+        space.run("cat", "/sys/class/net/lan0/address").stdout.strip()
+        for space in (network.router6, network.client)
+    ]
+    network.client.python(_UNFINISHED, CLIENT, SERVER6, *addresses, kind)
+
+
+@pytest.mark.parametrize(("kind", "protocol"), [("echo", "IPv6:58"), ("tunnel", "IPv6:17")])
+def test_what_lacks_another_checksum_than_tcps_or_udps_own_is_left_to_the_daemon(
+    only: FastPathOnly, kind: str, protocol: str
+) -> None:
+    _send_unfinished(only, kind)
+
+    wait_until(lambda: only.ask("outcomes")["PASSED_CHECKSUM_UNFINISHED"] == 1, f"the {kind}")
+    assert only.ask("arrived")[protocol] >= 1
+
+
+def test_a_datagram_that_lacks_its_own_checksum_is_translated(only: FastPathOnly) -> None:
+    echo = only.network.server.popen(sys.executable, "-c", _ECHO)
+    _wait_ready(echo)
+
+    _send_unfinished(only, "datagram")
+
+    wait_until(lambda: only.ask("outcomes")["TO_IPV6_UDP"] == 1, "the answer")  # the server took it for right

@@ -66,7 +66,7 @@ HOSTS: Final = tuple(IPv6Address(f"3fff:1::{number}").packed for number in range
 DORMANT: Final = 7500.0
 """Seconds since the last packet of a lease that sleeps."""
 _NOW: Final = 100000.0
-_FOR_EVER: Final = 1 << 63
+_FOR_EVER: Final = 1 << 62
 _WRITTEN: Final = frozenset((0, _FOR_EVER))
 
 

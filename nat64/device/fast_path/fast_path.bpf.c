@@ -49,7 +49,8 @@ INLINE int is_active(const struct settings *set, __u32 slot, __u64 now)
 	if (slot == NOT_LEASED)
 		return 1;
 	used = bpf_map_lookup_elem(&last_used, &slot);
-	return used && (now <= *used || now - *used <= set->active);
+	/* Times before the machine started are negative. */
+	return used && (__s64)(now - *used) <= (__s64)set->active;
 }
 
 /*

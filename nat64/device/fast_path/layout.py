@@ -15,6 +15,8 @@ ANY_PREFIX: Final = 0xFFFFFFFF
 NOT_LEASED: Final = 0
 
 SETTINGS: Final = Struct("=4I4B4s4s4s2IQ16s")
+PREFIXES_AT: Final = 11
+"""Where in what `SETTINGS` unpacks to their number stands."""
 PREFIX: Final = Struct("=16s16sII4s4s")
 HOST6_KEY: Final = Struct("=16sQ")
 HOST6: Final = Struct("=4sII")

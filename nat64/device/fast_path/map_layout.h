@@ -190,7 +190,10 @@ struct {
 	MAP_TYPE(value, struct network_map);
 } maps4 SEC(".maps");
 
-/* When each lease was last used: nanoseconds of CLOCK_MONOTONIC, some milliseconds late. */
+/*
+ * When each lease was last used: nanoseconds of CLOCK_MONOTONIC, some milliseconds late. Before the machine
+ * started it is negative, as a number with a sign.
+ */
 struct {
 	MAP_NUMBER(type, BPF_MAP_TYPE_ARRAY);
 	MAP_NUMBER(max_entries, 1);

@@ -7,7 +7,7 @@ import ctypes
 import errno
 import mmap
 from struct import Struct
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from nat64.device.errors import DeviceError
 from nat64.device.fast_path import layout
@@ -153,6 +153,7 @@ class Map:
 class LastUsed:
     """When each lease was last used, in nanoseconds of CLOCK_MONOTONIC: the program's memory, seen as our own.
 
+    Times before the machine started are negative: leases come back from a file with those.
     `times[slot]` is read and written without a call of the kernel, so that a million cost milliseconds.
     """
 
@@ -160,7 +161,7 @@ class LastUsed:
         octets = size * layout.NANOSECONDS.size
         self._memory = mmap.mmap(descriptor, -(-octets // mmap.PAGESIZE) * mmap.PAGESIZE)
         self._view = memoryview(self._memory)
-        self.times = self._view[:octets].cast("Q")
+        self.times = self._view[:octets].cast("q")
 
     def close(self) -> None:
         """Give the memory back; `times` can no more be used."""
@@ -209,8 +210,15 @@ class Maps:
 
     def layout(self) -> int:
         """Return the layout by which the maps were written, 0 if by none yet."""
+        return int(self._settings()[0])
+
+    def prefixes(self) -> int:
+        """Return how many prefixes they have entries for."""
+        return int(self._settings()[layout.PREFIXES_AT])
+
+    def _settings(self) -> tuple[Any, ...]:
         value = self.by_name["settings"].lookup(layout.INDEX.pack(0))
-        return int(layout.SETTINGS.unpack(value)[0]) if value is not None else 0
+        return layout.SETTINGS.unpack(value or bytes(layout.SETTINGS.size))
 
     def outcomes(self) -> dict[Outcome, int]:
         """Return the packets by what became of them, since the maps were made."""

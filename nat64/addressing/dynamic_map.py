@@ -51,7 +51,7 @@ def write(leases: Iterable[Lease], first_prefix: Pref64 | None, now: float, unix
     written = datetime.fromtimestamp(unix_now, UTC).strftime("%a %b %d %H:%M:%S %Y")
     lines = [_HEADING.format(written=written)]
     for lease in leases:
-        last_use = max(1, int(unix_now - max(0.0, now - lease.last_use)))
+        last_use = max(1, int(unix_now - max(0.0, now - lease.used())))
         other_prefix = f"\t{lease.prefix}" if lease.prefix not in {None, first_prefix} else ""
         lines.append(f"{IPv4Address(lease.address)}\t{IPv6Address(lease.host)}\t{last_use}{other_prefix}\n")
     return "".join(lines)

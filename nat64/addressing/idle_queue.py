@@ -32,7 +32,7 @@ class IdleQueue:
     def file(self, lease: Lease) -> None:
         """Put in a lease that is new, or that `take` gave and that did not end."""
         self._filed += 1
-        heapq.heappush(self._entries, (lease.last_use, self._filed, lease))
+        heapq.heappush(self._entries, (lease.used(), self._filed, lease))
 
     def take(self, now: float, idle_for: float) -> Lease | None:
         """Take out the longest-idle lease if it was idle for more than `idle_for` seconds at `now`.
@@ -45,7 +45,7 @@ class IdleQueue:
             filed_use, _, lease = heapq.heappop(self._entries)
             if lease.ended:
                 continue
-            if filed_use == lease.last_use:
+            if filed_use == lease.used():
                 return lease
             self.file(lease)
         return None

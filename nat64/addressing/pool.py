@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Network
 
     from nat64.addressing.host_limit import HostsPerPrefix
+    from nat64.addressing.lease import Carrier
     from nat64.addressing.prefix import Pref64
 
 
@@ -43,7 +44,15 @@ class DynamicPool:
         self._by_address: dict[bytes, Lease] = {}
         self._idle = IdleQueue()
         self._limit = HostLimit(hosts_per_prefix) if hosts_per_prefix is not None else None
+        self._carrier: Carrier | None = None
         self.reserve(excluded)
+
+    def carry_by(self, carrier: Carrier | None) -> None:
+        """Tell `carrier` of each lease made or ended from now on, and count its uses of all; None: nobody any more."""
+        self._carrier = carrier
+        for lease in self:
+            lease.last_use = lease.used()  # as the one before saw it
+            lease.carrier = carrier
 
     def reserve(self, excluded: Iterable[IPv4Network]) -> int:
         """Lease `excluded` no more, and what was excluded before again. Returns how many leases end by that.
@@ -124,6 +133,24 @@ class DynamicPool:
         self._start(host, prefix, offset, last_use)
         return None
 
+    def take_over(self, host: bytes, prefix: Pref64 | None, address: bytes, last_use: float) -> str | None:
+        """Put back a lease that is in use, in place of what was restored for its host or its address.
+
+        Returns why not, or None when it was put back.
+        """
+        lease = self._by_host.get((host, prefix))
+        if lease is not None and lease.address == address:
+            lease.last_use = max(lease.last_use, last_use)
+            return None
+        if not self.contains(address) or (
+            self._taken[self._offset(address)] and address not in self._by_address
+        ):
+            return self.restore(host, prefix, address, last_use)
+        for stale in (lease, self._by_address.get(address)):
+            if stale is not None:
+                self._end(stale, "reclaimed")
+        return self.restore(host, prefix, address, last_use)
+
     def forget(self, now: float) -> list[Lease]:
         """End leases idle for `REMEMBERED_SECONDS`, some at a time, and return those that ended.
 
@@ -134,7 +161,7 @@ class DynamicPool:
             oldest = self._idle.take(now, ACTIVE_SECONDS)
             if oldest is None:
                 break
-            if now - oldest.last_use <= REMEMBERED_SECONDS:
+            if now - oldest.used() <= REMEMBERED_SECONDS:
                 self._idle.file(oldest)
                 break
             self._end(oldest, "forgotten")
@@ -166,6 +193,7 @@ class DynamicPool:
 
     def _start(self, host: bytes, prefix: Pref64 | None, offset: int, last_use: float) -> Lease:
         lease = Lease(host, prefix, (self._base + offset).to_bytes(4, "big"), last_use)
+        lease.carrier = self._carrier
         self._taken[offset] = 1
         self._free -= 1
         self._by_host[host, prefix] = lease
@@ -173,6 +201,8 @@ class DynamicPool:
         self._idle.file(lease)
         if self._limit is not None:
             self._limit.started(lease)
+        if self._carrier is not None:
+            self._carrier.started(lease)
         self.revision += 1
         return lease
 
@@ -184,6 +214,8 @@ class DynamicPool:
         self._free += 1
         if self._limit is not None:
             self._limit.ended(lease)
+        if self._carrier is not None:
+            self._carrier.ended(lease)
         self.revision += 1
         if self.observe is not None:
             self.observe(event, lease)

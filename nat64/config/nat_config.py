@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from nat64.addressing.address_map import Hairpin
-from nat64.config import icmp_words
+from nat64.config import fast_path_words, icmp_words
 from nat64.config.tayga_prefixes import PrefixConfig
 from nat64.config.tayga_words import COPIED
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nat64.addressing.host_limit import HostsPerPrefix
     from nat64.addressing.prefix import Pref64
     from nat64.addressing.router_pool import RouterPool
+    from nat64.config.fast_path_words import FastPathMode
     from nat64.config.grammar import Mistake
     from nat64.config.icmp_words import IcmpRate
     from nat64.config.tayga_words import Tos, UdpCksumMode
@@ -48,6 +49,12 @@ class NatConfig:
     """Octets."""
     offload: bool = True
     """Whether packets come from the device as the kernel holds them, large and with checksums to finish."""
+    fast_path: FastPathMode = "auto"
+    """Whether the kernel translates what is plain and known."""
+    linger: int = fast_path_words.DEFAULT_LINGER
+    """Seconds for which it goes on when the daemon has ended."""
+    bpffs: Path = fast_path_words.DEFAULT_BPFFS
+    """Where a BPF file system is mounted, in which the fast path outlives the daemon."""
     workers: int = 1
     """Processes that translate, each from a queue of the device of its own."""
     icmp_rate: IcmpRate = icmp_words.DEFAULT_RATE

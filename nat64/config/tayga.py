@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from nat64.addressing.address_map import Hairpin
 from nat64.addressing.host_limit import HostsPerPrefix
 from nat64.addressing.special_purpose import is_global, may_translate_ipv4, may_translate_ipv6
-from nat64.config import icmp_words, tayga_words
+from nat64.config import fast_path_words, icmp_words, tayga_words
 from nat64.config.grammar import (
     Directive,
     Findings,
@@ -41,13 +41,14 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Interface, IPv6Network
 
     from nat64.addressing.router_pool import RouterPool
+    from nat64.config.fast_path_words import FastPathMode
     from nat64.config.icmp_words import IcmpRate
     from nat64.config.tayga_words import Tos, UdpCksumMode
 
 _MOST_WORKERS: Final = 64
 
 # The documentation names these for later versions; a config that relies on them must not run as if they were not there.
-_LATER: Final = frozenset({"fast-path", "linger", "metrics-listen"})
+_LATER: Final = frozenset({"metrics-listen"})
 
 
 def read(
@@ -109,6 +110,9 @@ class _Parser:
     udp_cksum_mode: UdpCksumMode = "drop"
     offlink_mtu: int = 1280
     offload: bool = True
+    fast_path: FastPathMode = "auto"
+    linger: int = fast_path_words.DEFAULT_LINGER
+    bpffs: Path = fast_path_words.DEFAULT_BPFFS
     icmp_rate: IcmpRate = icmp_words.DEFAULT_RATE
     rfc6791_pool: Placed[RouterPool] | None = None
     rfc5837: bool = False
@@ -157,6 +161,9 @@ class _Parser:
             udp_cksum_mode=self.udp_cksum_mode,
             offlink_mtu=self.offlink_mtu,
             offload=self.offload,
+            fast_path=self.fast_path,
+            linger=self.linger,
+            bpffs=self.bpffs,
             workers=self.workers,
             icmp_rate=self.icmp_rate,
             rfc6791_pool=self.rfc6791_pool.value if self.rfc6791_pool else None,
@@ -186,6 +193,9 @@ class _Parser:
             "udp-cksum-mode": self._read_udp_cksum_mode,
             "offlink-mtu": self._read_offlink_mtu,
             "offload": self._read_offload,
+            "fast-path": self._read_fast_path,
+            "linger": self._read_linger,
+            "bpffs": self._read_bpffs,
             "icmp-rate": self._read_icmp_rate,
             "rfc6791-pool": self._read_rfc6791_pool,
             "rfc5837": self._read_rfc5837,
@@ -405,6 +415,18 @@ class _Parser:
         self._once(directive)
         directive.count(1, 1, "offload yes|no")
         self.offload = read_flag(directive.words[0], directive.keyword)
+
+    def _read_fast_path(self, directive: Directive) -> None:
+        self._once(directive)
+        self.fast_path = fast_path_words.read_fast_path(directive)
+
+    def _read_linger(self, directive: Directive) -> None:
+        self._once(directive)
+        self.linger = fast_path_words.read_linger(directive)
+
+    def _read_bpffs(self, directive: Directive) -> None:
+        self._once(directive)
+        self.bpffs = tayga_words.read_path(directive)
 
     def _read_icmp_rate(self, directive: Directive) -> None:
         self._once(directive)

@@ -17,6 +17,7 @@ from nat64.siit.offload import HEADER_LENGTH
 DEVICE_NODE: Final = "/dev/net/tun"
 
 _TUNSETIFF: Final = 0x400454CA
+_TUNGETIFF: Final = 0x800454D2
 _TUNSETPERSIST: Final = 0x400454CB
 _TUNSETOWNER: Final = 0x400454CC
 _TUNSETGROUP: Final = 0x400454CE
@@ -171,6 +172,15 @@ def exists(name: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def is_persistent(descriptor: int) -> bool:
+    """Whether the open TUN device stays when nobody has it open any more; one that is gone does not."""
+    try:
+        answer = fcntl.ioctl(descriptor, _TUNGETIFF, _REQUEST.pack(b"", 0))
+    except OSError:
+        return False
+    return bool(_REQUEST.unpack(answer)[1] & _IFF_PERSIST)
 
 
 def _has_flag(name: str, flag: int) -> bool:

@@ -8,15 +8,18 @@ import grp
 import os
 import pwd
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from nat64.process.errors import ProcessError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
 
 _PR_SET_KEEPCAPS: Final = 8
 _PR_CAP_AMBIENT: Final = 47
 _PR_CAP_AMBIENT_RAISE: Final = 2
 _CAPABILITY_VERSION: Final = 0x20080522
-_INHERITABLE: Final = 2  # after effective and permitted
+_EFFECTIVE, _PERMITTED, _INHERITABLE = _SETS = range(3)
 
 
 class Capability(enum.IntEnum):
@@ -26,6 +29,8 @@ class Capability(enum.IntEnum):
     """Bind ports below 1024."""
     NET_ADMIN = 12
     """Configure interfaces and routes."""
+    BPF = 39
+    """Load BPF programs, and use their maps. Since Linux 5.8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +69,13 @@ def look_up(user: str | None, group: str | None) -> Identity:
     return Identity(user_id, group_id, tuple(groups))
 
 
-def become(identity: Identity, keep: Capability = Capability.NET_ADMIN) -> None:
-    """Become `identity`, in all its groups, and keep one capability of root's.
+def become(
+    identity: Identity,
+    keep: Capability = Capability.NET_ADMIN,
+    *,
+    keep_if_there: Collection[Capability] = (),
+) -> None:
+    """Become `identity`, in all its groups, and keep one capability of root's, with those of others that root has here.
 
     Does nothing when we are that already. Raises `ProcessError`.
     """
@@ -80,7 +90,9 @@ def become(identity: Identity, keep: Capability = Capability.NET_ADMIN) -> None:
         if user is not None:
             _succeed(libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0))
             os.setresuid(user, user, user)
-            _keep_only(libc, 1 << keep)
+            there = _Sets.read(libc)
+            kept = [keep, *(other for other in keep_if_there if there.has(_PERMITTED, other))]
+            _Sets.of(kept).write(libc)
     except OSError as error:
         raise ProcessError(f"cannot change user and group: {error.strerror}; start as root") from None
 
@@ -88,10 +100,10 @@ def become(identity: Identity, keep: Capability = Capability.NET_ADMIN) -> None:
 def give_up(capability: Capability) -> None:
     """Go on without a capability, in this process and what it starts. Raises `OSError` where that is forbidden."""
     libc = ctypes.CDLL(None, use_errno=True)
-    header, data = _read_capabilities(libc)
-    for each in range(3):
-        data[each] &= ~(1 << capability)
-    _succeed(libc.capset(header, data))
+    sets = _Sets.read(libc)
+    for each in _SETS:
+        sets.remove(each, capability)
+    sets.write(libc)
 
 
 def keep_over_exec(capability: Capability) -> None:
@@ -102,28 +114,55 @@ def keep_over_exec(capability: Capability) -> None:
     if not os.geteuid():
         return
     libc = ctypes.CDLL(None, use_errno=True)
-    header, data = _read_capabilities(libc)
-    if not data[_INHERITABLE] & 1 << capability:
-        data[_INHERITABLE] |= 1 << capability
-        _succeed(libc.capset(header, data))
+    sets = _Sets.read(libc)
+    if not sets.has(_INHERITABLE, capability):
+        sets.add(_INHERITABLE, capability)
+        sets.write(libc)
     _succeed(libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, int(capability), 0, 0))
 
 
-def _read_capabilities(
-    libc: ctypes.CDLL,
-) -> tuple[ctypes.Array[ctypes.c_uint32], ctypes.Array[ctypes.c_uint32]]:
-    """Return the header for capset(2) and this thread's sets, of which only the first 32 capabilities matter here."""
-    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
-    data = (ctypes.c_uint32 * 6)()
-    _succeed(libc.capget(header, data))
-    return header, data
+class _Sets:
+    """The three sets of this thread, as capset(2) takes them: 32 capabilities of each, then the further 32 of each."""
+
+    def __init__(self) -> None:
+        self._words = (ctypes.c_uint32 * (2 * len(_SETS)))()
+
+    @classmethod
+    def read(cls, libc: ctypes.CDLL) -> _Sets:
+        """Return what the thread has now."""
+        sets = cls()
+        _succeed(libc.capget(_header(), sets._words))
+        return sets
+
+    @classmethod
+    def of(cls, capabilities: Iterable[Capability]) -> _Sets:
+        """Return sets with these effective and permitted, and none inheritable."""
+        sets = cls()
+        for capability in capabilities:
+            sets.add(_EFFECTIVE, capability)
+            sets.add(_PERMITTED, capability)
+        return sets
+
+    def write(self, libc: ctypes.CDLL) -> None:
+        """Make it what the thread has."""
+        _succeed(libc.capset(_header(), self._words))
+
+    def has(self, which: int, capability: Capability) -> bool:
+        return bool(self._words[self._at(which, capability)] & 1 << capability % 32)
+
+    def add(self, which: int, capability: Capability) -> None:
+        self._words[self._at(which, capability)] |= 1 << capability % 32
+
+    def remove(self, which: int, capability: Capability) -> None:
+        self._words[self._at(which, capability)] &= ~(1 << capability % 32)
+
+    @staticmethod
+    def _at(which: int, capability: Capability) -> int:
+        return which + len(_SETS) * (capability // 32)
 
 
-def _keep_only(libc: ctypes.CDLL, capabilities: int) -> None:
-    """Set the effective and permitted capabilities of this thread, none inheritable (capset(2))."""
-    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
-    data = (ctypes.c_uint32 * 6)(capabilities, capabilities, 0, 0, 0, 0)
-    _succeed(libc.capset(header, data))
+def _header() -> ctypes.Array[ctypes.c_uint32]:
+    return (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
 
 
 def _succeed(result: int) -> None:

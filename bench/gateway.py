@@ -8,7 +8,8 @@
                          └ a TUN for each translator
 
 All subjects stand in the same gateway at once and are told apart by the destination's address; one that is not
-measured is idle. IPv4 is masqueraded as on a real gateway, whoever translated it; IPv6 is forwarded without conntrack.
+measured is idle. IPv4 is masqueraded as on a real gateway, whoever translated it, but for a pool that the server knows the
+way to; IPv6 is forwarded without conntrack.
 """
 
 from __future__ import annotations
@@ -27,6 +28,15 @@ SERVER4_IN_HEX: Final = "cb00:7150"
 
 _MASQUERADE: Final = """
 table ip bench {
+  set routed {
+    type ipv4_addr
+    flags interval
+  }
+  chain prerouting {
+    type filter hook prerouting priority raw
+    ip saddr @routed notrack
+    ip daddr @routed notrack
+  }
   chain postrouting {
     type nat hook postrouting priority srcnat
     oifname "wan0" masquerade
@@ -42,6 +52,11 @@ class BenchNetwork:
         self.client = client
         self.gateway = gateway
         self.server = server
+
+    def route_without_masquerade(self, pool: str) -> None:
+        """Have the gateway forward packets from and to a pool without conntrack."""
+        self.gateway.run("nft", "add", "element", "ip", "bench", "routed", f"{{ {pool} }}")
+        self.server.run("ip", "route", "add", pool, "via", "203.0.113.1")
 
     def segmentation(self, *, on: bool) -> None:
         """Let hosts hand whole TCP segments of up to 64 KiB to the gateway, or only packets of the MTU's size.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import statistics
 import subprocess
@@ -24,6 +25,10 @@ _SPARE: Final = 20.0
 """Seconds after its own time at which a load is given up."""
 
 _PINGS_PER_SECOND: Final = 200
+_EASY_RATE: Final = 10_000
+"""Packets a second."""
+_IPERF3: Final = 5201
+_SMALL: Final = ("--udp", "--length", "64")
 
 # Serves connections one after the other: takes an octet, gives one back.
 _ACCEPT: Final = """
@@ -95,12 +100,20 @@ class Load:
 
 def _iperf3(network: BenchNetwork, address: str, seconds: int, *options: str) -> dict[str, Any]:
     """Run iperf3 once between client and server and return the end of its report."""
-    bind = SERVER6 if address == SERVER6 else SERVER4
-    server = network.server.popen(
-        *("iperf3", "--server", "--one-off", "--bind", bind, "--forceflush"), stderr=subprocess.STDOUT
-    )
+    server = _iperf3_server(network, address, _IPERF3)
     command = ("iperf3", "--client", address, "--time", str(seconds), "--json", *options)
-    completed = _ask(network, server, command, seconds)
+    return _end_of_report(_ask(network, server, command, seconds))
+
+
+def _iperf3_server(network: BenchNetwork, address: str, port: int) -> subprocess.Popen[str]:
+    bind = SERVER6 if address == SERVER6 else SERVER4
+    return network.server.popen(
+        *("iperf3", "--server", "--one-off", "--bind", bind, "--port", str(port), "--forceflush"),
+        stderr=subprocess.STDOUT,
+    )
+
+
+def _end_of_report(completed: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     report = json.loads(completed.stdout or "{}")
     if completed.returncode or "error" in report:
         raise LoadFailedError(report.get("error") or completed.stderr.strip())
@@ -128,9 +141,46 @@ def _udp(network: BenchNetwork, address: str, seconds: int, *, down: bool) -> fl
     """
     receiver, device = (network.client, "lan0") if down else (network.server, "eth0")
     before = _received(receiver, device)
-    options = ("--udp", "--bitrate", "0", "--length", "64", *(("--reverse",) if down else ()))
+    options = (*_SMALL, "--bitrate", "0", *(("--reverse",) if down else ()))
     end = _iperf3(network, address, seconds, *options)
     return (_received(receiver, device) - before) / float(end["sum_sent"]["seconds"]) / 1e3
+
+
+def _udp_of_two(network: BenchNetwork, address: str, seconds: int) -> float:
+    """Return the same for two senders at a time, from the client to the server."""
+    first = _iperf3_server(network, address, _IPERF3 + 1)
+    command = ("iperf3", "--client", address, "--time", str(seconds), "--json", *_SMALL, "--bitrate", "0")
+    try:
+        _wait_for_listener(first)
+        before = _received(network.server, "eth0")
+        other = network.client.popen(*command, "--port", str(_IPERF3 + 1))
+        end = _end_of_report(_ask(network, _iperf3_server(network, address, _IPERF3), command, seconds))
+        printed, complaint = other.communicate(timeout=seconds + _SPARE)
+        _end_of_report(subprocess.CompletedProcess(command, other.returncode, printed, complaint))
+    except subprocess.TimeoutExpired:
+        raise LoadFailedError("the other iperf3 did not end in time") from None
+    finally:
+        stop(first)
+    return (_received(network.server, "eth0") - before) / float(end["sum_sent"]["seconds"]) / 1e3
+
+
+def _processor_time(network: BenchNetwork, address: str, seconds: int) -> float:
+    """Return the microseconds of processor time, of all together, for each packet that arrived, at a rate that all keep up with."""
+    arrived, busy = _received(network.server, "eth0"), _busy_seconds()
+    _iperf3(network, address, seconds, *_SMALL, "--bitrate", str(_EASY_RATE * 64 * 8))
+    busy = _busy_seconds() - busy
+    arrived = _received(network.server, "eth0") - arrived
+    if arrived < _EASY_RATE * seconds * 0.95:
+        raise LoadFailedError(f"{arrived} of {_EASY_RATE * seconds} packets arrived")
+    return busy / arrived * 1e6
+
+
+def _busy_seconds() -> float:
+    """Return for how long the machine's processors have been at work (proc_stat(5): all but idle and waiting)."""
+    user, nice, system, _idle, _waiting, interrupts, soft, *_ = map(
+        int, Path("/proc/stat").read_text(encoding="ascii").splitlines()[0].split()[1:]
+    )
+    return (user + nice + system + interrupts + soft) / os.sysconf("SC_CLK_TCK")
 
 
 def _received(namespace: Namespace, device: str) -> int:
@@ -184,6 +234,8 @@ LOADS: Final = (
     _tcp_load("TCP 4 down", "--parallel", "4", "--reverse"),
     Load("UDP 64 up", "kpps", lambda *where: _udp(*where, down=False)),
     Load("UDP 64 down", "kpps", lambda *where: _udp(*where, down=True)),
+    Load("UDP 64 up, 2 senders", "kpps", _udp_of_two),
+    Load("CPU", "us/packet", _processor_time, more_is_better=False),
     Load("ping", "us", _ping, more_is_better=False),
     Load("connections", "1/s", _connections),
 )

@@ -17,12 +17,17 @@ if TYPE_CHECKING:
 
 NAT64D: Final = Path(sys.executable).parent / "nat64d"
 
+ROUTED: Final = "nat64d, routed pool"
 VARIANTS: Final[dict[str, tuple[str, ...]]] = {
-    "nat64d": (),
-    "nat64d, offload no": ("offload no",),
-    "nat64d, 1 worker": ("workers 1",),
+    "nat64d": ("fast-path require",),
+    ROUTED: ("fast-path require",),
+    "nat64d in Python": ("fast-path off",),
+    "nat64d in Python, offload no": ("fast-path off", "offload no"),
 }
-"""Each way to run nat64d, by the name it has in the results, with the lines that it adds to the config."""
+"""Each way to run nat64d, by the name it has in the results, with the lines that it adds to the config.
+
+The server knows the way to the pool of `ROUTED`, which is not masqueraded.
+"""
 
 LIMITS: Final = ("IPv6", "NAT44")
 PEER: Final = "TAYGA"
@@ -45,6 +50,8 @@ def start(network: BenchNetwork, directory: Path) -> list[Subject]:
     subjects = [Subject("IPv6", SERVER6), Subject("NAT44", SERVER4)]
     subjects.append(_start_tayga(network, directory, 1))
     for number, (name, lines) in enumerate(VARIANTS.items(), start=2):
+        if name == ROUTED:
+            network.route_without_masquerade(_directives(number)["dynamic-pool"])
         subjects.append(_start_nat64d(network, directory, number, name, lines))
     for subject in subjects:
         network.client.run("ping", "-c1", "-W5", subject.address)

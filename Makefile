@@ -122,6 +122,14 @@ PACKETS := 10000000
 differential: setup-dev
 	$(BIN)/python -m tests.fast_path --packets $(PACKETS) --seed $(SEED)
 
+# How often `make hitless` restarts nat64d in each way.
+RESTARTS := 100
+
+## Packets of a running flow counted over kill -9, restarts and reloads of nat64d with the fast path, RESTARTS of each (root)
+.PHONY: hitless
+hitless: setup-dev fast-path
+	RESTARTS=$(RESTARTS) $(BIN)/pytest tests/lab/test_fast_path_daemon_lab.py -k loses_nothing
+
 # Three files beside each other: each test waits most of its time, and those of one file share a lab.
 ## The real daemons in network namespaces (root)
 .PHONY: lab

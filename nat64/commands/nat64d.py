@@ -56,14 +56,19 @@ def _act(options: argparse.Namespace, config: NatConfig) -> int:
     from nat64.process import privileges  # noqa: PLC0415 - as above
 
     if options.rmtun:
+        from nat64.commands import nat64d_fast_path  # noqa: PLC0415 - as above
+
         tun.remove(config.tun_device)
+        nat64d_fast_path.remove_pins(config)
         return 0
     identity = privileges.look_up(options.user, options.group)
     if options.mktun:
-        from nat64.commands.nat64d_service import configure_interface  # noqa: PLC0415 - `--check` does without
+        from nat64.commands import nat64d_fast_path  # noqa: PLC0415 - `--check` does without
+        from nat64.commands.nat64d_service import configure_interface  # noqa: PLC0415 - as above
         from nat64.device import interface  # noqa: PLC0415 - as above
 
         tun.make_persistent(config.tun_device, identity.user, identity.group, queues=config.workers)
+        nat64d_fast_path.make_pins(config, identity)
         interface.send_no_redirects(config.tun_device)
         configure_interface(config)
         return 0

@@ -12,22 +12,32 @@ from nat64.addressing.pool import DynamicPool
 from nat64.addressing.prefix_map import PrefixMap
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from ipaddress import IPv4Network
 
     from nat64.addressing.lease import Lease
     from nat64.addressing.prefix import Pref64
     from nat64.config.nat_config import NatConfig
+    from nat64.device.fast_path.kept import KeptLease
     from nat64.device.lease_file import LeaseFile
 
 log = logging.getLogger(__name__)
 
 
-def at_start(config: NatConfig, saved: LeaseFile | None, now: float) -> AddressMap:
-    """Return the map that the config asks for, with the saved leases. Raises `DeviceError` as `LeaseFile.load`."""
+def at_start(config: NatConfig, saved: LeaseFile | None, kept: Iterable[KeptLease], now: float) -> AddressMap:
+    """Return the map that the config asks for, with the saved leases, and with those that the fast path has `kept`.
+
+    The latter are newer. Raises `DeviceError` as `LeaseFile.load`.
+    """
     pools = {each.prefix: _new_pool(each.pool, config) for each in config.prefixes}
     if saved is not None and any(pool is not None for pool in pools.values()):
         saved.load(pools, now)
+    lost = 0
+    for lease in kept:
+        pool = pools.get(lease.prefix)
+        lost += pool is None or pool.take_over(*lease) is not None
+    if lost:
+        log.info("leases lost to another config", extra={"leases_lost": lost})
     return _address_map(config, eamts(config), pools)
 
 
@@ -95,7 +105,7 @@ def _move_leases(
         if old is None or new is old:
             continue
         for lease in old:
-            fits = new is not None and not new.restore(lease.host, prefix, lease.address, lease.last_use)
+            fits = new is not None and not new.restore(lease.host, prefix, lease.address, lease.used())
             kept += fits
             lost += not fits
     log.info("the pool changed", extra={"leases_kept": kept, "leases_lost": lost})

@@ -8,6 +8,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING
 
 from nat64 import __version__
+from nat64.commands import nat64d_fast_path
 from nat64.commands.nat64d_config import read_config, unreadable
 from nat64.config.grammar import ConfigError
 from nat64.control.protocol import Access, Command, CommandFailed, Result
@@ -60,6 +61,8 @@ def _status(daemon: Nat64d) -> Result:
         "mtu": daemon.translator.settings.mtu,
         "offloads": daemon.offloads,
         "workers": 1 + len(daemon.workers),
+        "fast_path": daemon.fast_path.state,
+        "fast_path_problem": daemon.fast_path.problem if daemon.fast_path.state == "missing" else None,
         "ipv4_addr": str(config.ipv4_addr),
         "ipv6_addr": str(config.ipv6_addr),
         "prefixes": [str(each.prefix) for each in config.prefixes if each.prefix is not None],
@@ -101,7 +104,7 @@ def _hosts(daemon: Nat64d) -> Iterator[dict[str, object]]:
                 "address": str(IPv4Address(lease.address)),
                 "prefix": _name(lease.prefix),
                 "kind": "dynamic",
-                "last_used": unix_now - (now - lease.last_use),
+                "last_used": unix_now - (now - lease.used()),
             }
 
 
@@ -110,14 +113,17 @@ def _name(prefix: Pref64 | None) -> str | None:
 
 
 def _counts(daemon: Nat64d) -> dict[str, int]:
-    return {**daemon.translator.counts, **daemon.forwarding.counts}
+    counts = {**daemon.translator.counts, **daemon.forwarding.counts}
+    daemon.fast_path.add_to(counts)
+    return counts
 
 
 def _stats(daemon: Nat64d) -> Iterator[dict[str, object]]:
     """Yield each counter with what it counts."""
     counts = _counts(daemon)
-    for name, meaning in {**counters.MEANINGS, **forwarding.MEANINGS}.items():
-        yield {"name": name, "count": counts[name], "meaning": meaning}
+    for name, meaning in {**counters.MEANINGS, **forwarding.MEANINGS, **nat64d_fast_path.MEANINGS}.items():
+        if name in counts:
+            yield {"name": name, "count": counts[name], "meaning": meaning}
 
 
 def _check_config(daemon: Nat64d) -> Result:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from nat64 import __version__
 from nat64.commands import nat64d_addresses, nat64d_answers
 from nat64.commands.nat64d_config import read_config, unreadable
+from nat64.commands.nat64d_fast_path import OwnFastPath
 from nat64.config import nat_config
 from nat64.config.grammar import ConfigError
 from nat64.control.protocol import CommandFailed
@@ -127,8 +128,12 @@ class Nat64d:
         self._signalled: asyncio.Task[None] | None = None  # held, for the event loop does not
         self._leases = LeaseFile(directory) if directory is not None else None
         self._packet_log = PacketLog(config.log, time.monotonic)
-        address_map = nat64d_addresses.at_start(config, self._leases, time.monotonic())
-        self.translator = Translator(_settings(config, self.device), address_map, self._packet_log.observe)
+        self.fast_path = OwnFastPath(config, invocation.identity)
+        kept = self.fast_path.kept_leases()
+        address_map = nat64d_addresses.at_start(config, self._leases, kept, time.monotonic())
+        settings = _settings(config, self.device)
+        self.translator = Translator(settings, address_map, self._packet_log.observe)
+        self.fast_path.begin(config, settings, address_map)
         self.forwarding = Forwarding(queues[0], self.translator, time.monotonic)
         self.workers = Workers(self.forwarding, self.translator, self._serve_queue)
 
@@ -160,6 +165,7 @@ class Nat64d:
         if self._saving is not None:
             await self._saving
         self._save_now()
+        self.fast_path.leave(is_persistent=tun.is_persistent(self._descriptor))
         if self._control is not None:
             with contextlib.suppress(OSError):  # the user we became may not remove the socket
                 self._control.close()
@@ -174,7 +180,8 @@ class Nat64d:
         if self.invocation.chroot and self.config.data_dir is not None:
             os.chroot(self.config.data_dir)
             os.chdir("/")
-        privileges.become(self.invocation.identity)
+        for_kernel = () if self.config.fast_path == "off" else (privileges.Capability.BPF,)
+        privileges.become(self.invocation.identity, keep_if_there=for_kernel)
 
     def _serve_queue(self, descriptor: int) -> None:
         asyncio.get_running_loop().add_reader(descriptor, self._forward, descriptor)
@@ -189,9 +196,10 @@ class Nat64d:
     # Leases
 
     async def _maintain(self) -> None:
-        """Once a second: follow the device's MTU, forget old leases, save what changed."""
+        """Once a second: let the fast path go on, follow the device's MTU, forget old leases, save what changed."""
         while True:
             await asyncio.sleep(_MAINTENANCE_EVERY)
+            self.fast_path.beat()
             self._follow_mtu()
             pools = self.translator.address_map.pools
             now = time.monotonic()
@@ -221,8 +229,10 @@ class Nat64d:
         with contextlib.suppress(DeviceError):  # the reader tells when the device is gone
             settings = _settings(self.config, self.device)
             if settings != self.translator.settings:
-                self.translator.reconfigure(settings, self.translator.address_map, self._packet_log.observe)
+                address_map = self.translator.address_map
+                self.translator.reconfigure(settings, address_map, self._packet_log.observe)
                 self.workers.reset()
+                self.fast_path.follow(self.config, settings, address_map)
                 log.info("the device's MTU changed", extra={"mtu": settings.mtu})
 
     # Config
@@ -265,6 +275,7 @@ class Nat64d:
         self._packet_log = PacketLog(config.log, time.monotonic)
         self.translator.reconfigure(settings, address_map, self._packet_log.observe)
         self.workers.reset()
+        self.fast_path.follow(config, settings, address_map)
         self.config = config
         for warning in warnings:
             log.warning(warning)
@@ -279,6 +290,7 @@ class Nat64d:
             "offload": config.offload != old.offload,
             "data-dir": config.data_dir != old.data_dir,
             "control-socket": config.control_socket != old.control_socket,
+            "bpffs": config.bpffs != old.bpffs,
         }
         return [
             f"{keyword} changed; restart nat64d to use it" for keyword, it_did in changed.items() if it_did

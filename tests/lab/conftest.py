@@ -27,11 +27,17 @@ def _root_only() -> None:
 
 
 @pytest.fixture
-def bare() -> Iterator[GatewayNetwork]:
+def fast_path() -> str:
+    """What the config says of the fast path."""
+    return "off"
+
+
+@pytest.fixture
+def bare(fast_path: str) -> Iterator[GatewayNetwork]:
     """A network whose gateway is to run nat64d, and files where also a daemon that gave up root reaches them."""
     with tempfile.TemporaryDirectory(prefix="nat64d-") as directory:
         Path(directory).chmod(0o755)
-        with gateway_network(Path(directory)) as there:
+        with gateway_network(Path(directory), fast_path) as there:
             yield there
 
 

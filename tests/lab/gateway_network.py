@@ -46,19 +46,24 @@ tun-route {OWN6}
 
 
 class GatewayNetwork:
-    """The five namespaces, and the daemon's files in `directory`."""
+    """The five namespaces, and the daemon's files in `directory`. `fast_path` is what the config says of it."""
 
-    def __init__(self, spaces: tuple[Namespace, ...], directory: Path) -> None:
+    def __init__(self, spaces: tuple[Namespace, ...], directory: Path, fast_path: str = "off") -> None:
         self.client, self.router6, self.gateway, self.router4, self.server = spaces
         self.directory = directory
         self.config = directory / "nat64.conf"
         self.log = directory / "log"
         self.socket = directory / "control.sock"
         self.daemon: subprocess.Popen[str] | None = None
+        self.fast_path = fast_path
         self.write_config()
 
     def write_config(self, *lines: str, base: str = CONFIG) -> None:
-        own = (f"data-dir {self.directory}", f"control-socket {self.socket}")
+        own = (
+            f"data-dir {self.directory}",
+            f"control-socket {self.socket}",
+            f"fast-path {self.fast_path}",
+        )
         self.config.write_text(base + "\n".join((*own, *lines)) + "\n")
 
     def command(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -78,7 +83,10 @@ class GatewayNetwork:
         self.wait_for_log("msg=translating")
 
     def wait_for_log(self, text: str) -> None:
-        wait_until(lambda: text in self.log.read_text(), f"{text!r} in the log:\n{self.log.read_text()}")
+        try:
+            wait_until(lambda: text in self.log.read_text(), f"{text!r} in the log")
+        except AssertionError as error:
+            raise AssertionError(f"{error}:\n{self.log.read_text()}") from None
 
     def stop(self) -> int:
         assert self.daemon is not None
@@ -113,7 +121,7 @@ class GatewayNetwork:
 
 
 @contextlib.contextmanager
-def gateway_network(directory: Path) -> Iterator[GatewayNetwork]:
+def gateway_network(directory: Path, fast_path: str = "off") -> Iterator[GatewayNetwork]:
     """Make the network; nat64d does not run yet."""
     with namespaces("client", "router6", "gateway", "router4", "server") as spaces:
         client, router6, gateway, router4, server = spaces
@@ -140,4 +148,4 @@ def gateway_network(directory: Path) -> Iterator[GatewayNetwork]:
         gateway.run("ip", "route", "add", "default", "via", ROUTER4)
         router4.run("ip", "route", "add", "192.168.240.0/20", "via", "198.51.100.2")
         server.run("ip", "route", "add", "default", "via", "203.0.113.1")
-        yield GatewayNetwork(spaces, directory)
+        yield GatewayNetwork(spaces, directory, fast_path)

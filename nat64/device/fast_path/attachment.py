@@ -8,13 +8,16 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from nat64.device.fast_path.errors import FastPathError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+_T = TypeVar("_T")
 
 NAME: Final = "nat64_fast_path"
 _EGRESS: Final = 0xFFFFFFF3
@@ -36,28 +39,47 @@ def attach(interface: str, descriptor: int) -> None:
 
     Raises `FastPathError`.
     """
-    with _netlink(f"attach the fast path to {interface}") as netlink:
-        index = _index(interface)
-        with suppress(FileExistsError), _as_os_error():
-            netlink.tc("add", "clsact", index)
-        netlink.tc("replace-filter", "bpf", index, **_filter(), fd=descriptor, name=NAME, direct_action=True)
+
+    def act() -> None:
+        with _netlink(f"attach the fast path to {interface}") as netlink:
+            index = _index(interface)
+            with suppress(FileExistsError), _as_os_error():
+                netlink.tc("add", "clsact", index)
+            netlink.tc(
+                "replace-filter", "bpf", index, **_filter(), fd=descriptor, name=NAME, direct_action=True
+            )
+
+    _in_a_thread(act)
 
 
 def detach(interface: str) -> bool:
     """Take the program of ours away; False if there was none. What others attached stays. Raises `FastPathError`."""
-    with _netlink(f"detach the fast path from {interface}") as netlink:
-        index = _index(interface)
-        is_there = _find(netlink, index) is not None
-        if is_there:
-            netlink.tc("del-filter", "bpf", index, **_filter())
-    return is_there
+
+    def act() -> bool:
+        with _netlink(f"detach the fast path from {interface}") as netlink:
+            index = _index(interface)
+            is_there = _find(netlink, index) is not None
+            if is_there:
+                netlink.tc("del-filter", "bpf", index, **_filter())
+        return is_there
+
+    return _in_a_thread(act)
 
 
 def attached(interface: str) -> Attached | None:
     """Return what of ours is attached, None if nothing is. Raises `FastPathError`."""
-    with _netlink(f"see what is attached to {interface}") as netlink:
-        index = _index(interface)
-        return _find(netlink, index)
+
+    def act() -> Attached | None:
+        with _netlink(f"see what is attached to {interface}") as netlink:
+            return _find(netlink, _index(interface))
+
+    return _in_a_thread(act)
+
+
+def _in_a_thread(act: Callable[[], _T]) -> _T:
+    """Do something and wait for it: pyroute2 has an event loop of its own, and there may be one here already."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(act).result()
 
 
 @contextmanager

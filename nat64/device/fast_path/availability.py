@@ -29,7 +29,10 @@ def missing(process: Path = Path("/proc/self")) -> str | None:
 
     `process` is where the kernel tells of this process (proc(5)).
     """
-    return _missing_machine() or _missing_privilege(process) or _missing_parts()
+    try:
+        return _missing_machine() or _missing_privilege(process) or _missing_parts()
+    except OSError as error:  # in a chroot
+        return f"cannot tell whether the fast path can work ({error}); restart nat64d"
 
 
 def _missing_machine() -> str | None:

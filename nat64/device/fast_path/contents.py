@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from nat64.addressing.address_map import AddressMap
     from nat64.addressing.eamt import Eam
+    from nat64.addressing.lease import Lease
     from nat64.siit.settings import Settings
 
 _NOWHERE: Final = (b"\xff\xff\xff\xff", bytes(4))
@@ -55,6 +56,27 @@ class Slots:
             if 0 <= number - first < count:
                 return slot + number - first
         raise KeyError(ipv4)
+
+
+def nanoseconds(seconds: float) -> int:
+    """Return a time of `time.monotonic` as it stands in `last_used`."""
+    return int(seconds * 1e9)
+
+
+class LeaseEntries:
+    """The entries of leases, by the prefixes and pools of one address map."""
+
+    def __init__(self, address_map: AddressMap) -> None:
+        self.slots = Slots(address_map)
+        self._numbers = {of.prefix: number for number, of in enumerate(address_map.prefixes)}
+
+    def slot(self, lease: Lease) -> int:
+        """Return where in `last_used` a lease has its time. Raises `KeyError` for one of another address map."""
+        return self.slots.of(lease.address)
+
+    def of(self, lease: Lease) -> tuple[Entry, Entry]:
+        """Return the entries of a lease. Raises `KeyError` as `slot`."""
+        return lease_entries(lease.host, lease.address, self._numbers[lease.prefix], self.slot(lease))
 
 
 def settings_entry(settings: Settings, address_map: AddressMap) -> Entry:
@@ -118,6 +140,12 @@ def lease_entries(host: bytes, ipv4: bytes, of: int, slot: int) -> tuple[Entry, 
         Entry("hosts4", ipv4, layout.HOST4.pack(host, slot, of)),
         Entry("hosts6", layout.HOST6_KEY.pack(host, of), layout.HOST6.pack(ipv4, slot, of)),
     )
+
+
+def fixed_maps(address_map: AddressMap) -> tuple[int, int]:
+    """Return how many maps there are of one address to one, and how many of networks."""
+    exact = sum(_is_exact(eam) for eam, _ in _eams(address_map))
+    return exact, sum(len(of.eamt) for of in address_map.prefixes) - exact
 
 
 def _eams(address_map: AddressMap) -> Iterator[tuple[Eam, int]]:

@@ -7,6 +7,7 @@ import errno
 import os
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Final
 
@@ -58,6 +59,14 @@ class Program:
         """Let go of the program and its maps."""
         self._closes.close()
 
+    def has_room(self, sizes: Sizes) -> bool:
+        """Whether the maps, which keep the sizes that they were made with, have room for so many entries."""
+        return all(
+            _entries(self.maps[name].descriptor) >= sizes.of(name)
+            for name, kind in layout.MAPS.items()
+            if kind.is_sized
+        )
+
     def pin(self, directory: Path) -> None:
         """Keep the program and its maps under names in `directory`, which lies in a bpffs. Raises `FastPathError`.
 
@@ -89,6 +98,7 @@ def unpin(directory: Path) -> None:
         ) from None
 
 
+@cache
 def read_object() -> bytes:
     """Return the compiled program that this package was built with. Raises `FastPathError` if it has none."""
     try:
@@ -154,12 +164,22 @@ def adopt(directory: Path) -> Program:
     raise AssertionError  # not reached: the stack passes no exception over
 
 
+def number(descriptor: int) -> int:
+    """Return the kernel's number for a loaded program, by which it is known on a device (`attachment.attached`)."""
+    return int.from_bytes(_program_info(descriptor)[4:8], "little")
+
+
 def tag(descriptor: int) -> bytes:
     """Return the kernel's digest (8 octets) of a loaded program's instructions, by which two builds are told apart."""
+    return _program_info(descriptor)[8:16]
+
+
+def _program_info(descriptor: int) -> bytes:
+    """Return what begins struct bpf_prog_info of the kernel's uapi: type, id, tag."""
     info = ctypes.create_string_buffer(64)
     length = ctypes.c_uint32(len(info))
     library()("bpf_obj_get_info_by_fd", descriptor, info, ctypes.byref(length))
-    return info.raw[8:16]  # struct bpf_prog_info: type, id, tag
+    return info.raw
 
 
 def _open(content: bytes, closes: ExitStack) -> int:

@@ -10,6 +10,7 @@ import pytest
 from nat64.addressing.prefix import Pref64
 from nat64.commands import nat64d_addresses
 from nat64.config import tayga
+from nat64.device.fast_path.kept import KeptLease
 from nat64.device.lease_file import LeaseFile
 from nat64.device.state_file import StateDirectory
 
@@ -38,7 +39,7 @@ def config(*lines: str, base: str = BASE) -> NatConfig:
 
 def start(wanted: NatConfig, saved: LeaseFile | None = None) -> AddressMap:
     """Return the map, with a lease of the host in each pool."""
-    made = nat64d_addresses.at_start(wanted, saved, 0.0)
+    made = nat64d_addresses.at_start(wanted, saved, (), 0.0)
     for of in made.prefixes:
         if of.pool is not None:
             of.lease_to(HOST, 0.0)
@@ -126,7 +127,7 @@ def test_an_unmodified_file_of_taygas_comes_back_as_it_was(tmp_path: Path) -> No
     (tmp_path / "dynamic.map").write_text("### TAYGA dynamic map database\n\n" + "\n".join(lines) + "\n")
     saved = LeaseFile(StateDirectory(tmp_path))
     wanted = config()
-    made = nat64d_addresses.at_start(wanted, saved, 5000.0)
+    made = nat64d_addresses.at_start(wanted, saved, (), 5000.0)
     saved.save(saved.begin(made.pools, 5000.0), wanted.prefix, 5000.0)
     written = (tmp_path / "dynamic.map").read_text().splitlines()
     hosts = [line.split("\t")[:2] for line in written if line and not line.startswith("#")]
@@ -142,6 +143,27 @@ def test_leases_of_all_prefixes_are_saved_and_come_back(tmp_path: Path) -> None:
     assert not saved.is_due(before.pools, 7.0)
     before.prefixes[1].lease_to(IPv6Address("2001:db8:1::6").packed, 2.0)
     assert saved.is_due(before.pools, 7.0)
-    again = nat64d_addresses.at_start(wanted, LeaseFile(StateDirectory(tmp_path)), 1.0)
+    again = nat64d_addresses.at_start(wanted, LeaseFile(StateDirectory(tmp_path)), (), 1.0)
     assert leases(again).keys() == {"64:ff9b::/96", "2001:db8:65::/96"}
     assert [len(pool) for pool in again.pools] == [1, 1]
+
+
+def test_leases_that_the_fast_path_has_kept_go_before_those_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "dynamic.map").write_text(
+        "192.168.240.77\t2001:db8:1::5\t1700000000\n"
+        "192.168.240.78\t2001:db8:1::6\t1700000000\n"
+        "192.168.240.79\t2001:db8:1::7\t1700000000\n"
+    )
+    kept = [
+        KeptLease(HOST, FIRST_PREFIX, IPv4Address("192.168.240.78").packed, 90.0),
+        KeptLease(HOST, OTHER_PREFIX, IPv4Address("192.168.240.9").packed, 90.0),  # of a prefix no more there
+        KeptLease(
+            IPv6Address("2001:db8:1::7").packed, FIRST_PREFIX, IPv4Address("192.168.240.79").packed, 95.0
+        ),
+    ]
+    made = nat64d_addresses.at_start(config(), LeaseFile(StateDirectory(tmp_path)), kept, 100.0)
+    found = {
+        str(IPv6Address(lease.host)): (str(IPv4Address(lease.address)), lease.last_use)
+        for lease in made.pools[0]
+    }
+    assert found == {"2001:db8:1::5": ("192.168.240.78", 90.0), "2001:db8:1::7": ("192.168.240.79", 95.0)}

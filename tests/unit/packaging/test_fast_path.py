@@ -52,6 +52,7 @@ def test_without_clang_there_is_none_and_nothing_fails(tmp_path: Path) -> None:
 
 def test_a_build_without_it_says_so_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(program, "OBJECT", "not-built.o")
+    program.read_object.cache_clear()
 
     with pytest.raises(
         FastPathError, match=r"^this build of nat64 has no fast path, .*; build it with clang installed$"

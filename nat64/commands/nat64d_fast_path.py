@@ -153,8 +153,10 @@ class OwnFastPath:
         log.info("the fast path translates", extra={"device": self._device, "kept": there is not None})
 
     def _fail(self, error: FastPathError) -> None:
+        is_known = self.problem == str(error)
         self._end(str(error))
-        log.warning("no fast path, every packet is translated in Python", extra={"problem": str(error)})
+        if not is_known:
+            log.warning("no fast path, every packet is translated in Python", extra={"problem": str(error)})
         if error.log:
             log.debug("the kernel's verifier", extra={"log": error.log})
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from nat64.addressing.address_map import AddressMap
     from nat64.addressing.lease import Lease
+    from nat64.addressing.pool import DynamicPool
     from nat64.device.fast_path.contents import Entry
     from nat64.device.fast_path.layout import Outcome
     from nat64.device.fast_path.maps import Maps
@@ -54,6 +55,7 @@ class FastPath:
         self._clock = clock
         self._program: Program | None = None
         self._leases: LeaseEntries | None = None
+        self._carried: tuple[DynamicPool, ...] = ()
         self._failure: str | None = None
 
     def begin(self, settings: Settings, address_map: AddressMap, kept: Program | None) -> None:
@@ -90,14 +92,18 @@ class FastPath:
         self._beat(self.linger)
 
     def stop(self) -> None:
-        """Take it away; the leases keep the times that it saw. Raises `FastPathError`."""
+        """Take it away for good; the leases keep the times that it saw. Raises `FastPathError`."""
+        for pool in self._carried:
+            pool.carry_by(None)
+        if self._program is not None:
+            with contextlib.suppress(OSError):
+                self._maps.beat(0)
         try:
             attachment.detach(self._device)
             program.unpin(self._pins)
         finally:
             if self._program is not None:
-                with contextlib.suppress(OSError):
-                    self._maps.beat(0)
+                self._program.close()
 
     def outcomes(self) -> dict[Outcome, int]:
         """Return the packets by what became of them. Raises `FastPathError`."""
@@ -214,7 +220,8 @@ class FastPath:
             log.warning("a restart will lose what the fast path knows", extra={"problem": str(error)})
 
     def _carry(self, address_map: AddressMap) -> None:
-        for pool in address_map.pools:
+        self._carried = address_map.pools
+        for pool in self._carried:
             pool.carry_by(self)
 
     def _beat(self, seconds: float) -> None:

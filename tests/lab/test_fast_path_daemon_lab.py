@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -28,15 +29,16 @@ RESTARTS: Final = int(os.environ.get("RESTARTS", "2"))
 
 
 @pytest.fixture
-def bpffs(tmp_path: Path) -> Iterator[Path]:
-    """A BPF file system of the test's own, which commands in namespaces see as well."""
-    directory = tmp_path / "bpf"
-    directory.mkdir()
-    subprocess.run(["mount", "-t", "bpf", "bpf", directory], check=True)
-    try:
-        yield directory
-    finally:
-        subprocess.run(["umount", directory], check=True)
+def bpffs() -> Iterator[Path]:
+    """A BPF file system of the test's own, which every user reaches, and commands in namespaces see as well."""
+    with tempfile.TemporaryDirectory(prefix="nat64-bpf-") as name:
+        directory = Path(name)
+        subprocess.run(["mount", "-t", "bpf", "bpf", directory], check=True)
+        try:
+            directory.chmod(0o755)
+            yield directory
+        finally:
+            subprocess.run(["umount", directory], check=True)
 
 
 @pytest.fixture
@@ -364,8 +366,6 @@ def test_an_unprivileged_daemon_takes_up_the_pins_that_mktun_gave_it(
     bare: GatewayNetwork, bpffs: Path
 ) -> None:
     bare.directory.chmod(0o777)
-    for directory in (bpffs, *bpffs.parents[:3]):
-        directory.chmod(0o755)
     device = bare.directory / "tun"  # that of the host may be root's alone
     os.mknod(device, stat.S_IFCHR, Path("/dev/net/tun").stat().st_rdev)
     device.chmod(0o666)

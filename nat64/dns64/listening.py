@@ -28,8 +28,6 @@ Opened = dict[Binding, dict[int, BoundSockets]]
 _SO_ATTACH_REUSEPORT_CBPF: Final = 51
 _SO_DETACH_REUSEPORT_BPF: Final = 68
 
-_INSTRUCTION_SIZE: Final = 8  # struct sock_filter
-
 
 class Listening:
     """The sockets that are open now. `owner` is the user that the daemon becomes, ``None`` where it stays itself."""
@@ -182,6 +180,8 @@ def adopted(rows: Iterable[Iterable[Any]]) -> Opened:
 def _share_by(one: socket.socket, program: bytes) -> None:
     """Have a program choose among the sockets that share a port with this one, in the order in which they were bound."""
     instructions = ctypes.create_string_buffer(program, len(program))
-    header = struct.pack("@HP", len(program) // _INSTRUCTION_SIZE, ctypes.addressof(instructions))
+    header = struct.pack(
+        "@HP", len(program) // name_steering.INSTRUCTION.size, ctypes.addressof(instructions)
+    )
     with contextlib.suppress(OSError):
         one.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_REUSEPORT_CBPF, header)

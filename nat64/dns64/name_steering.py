@@ -44,7 +44,8 @@ _RANDOM: Final = 0xFFFFF000 + 56  # SKF_AD_OFF + SKF_AD_RANDOM
 _END, _HASH = range(2)
 """What stands in memory: where the name ends, and what its octets make so far."""
 
-_INSTRUCTION: Final = struct.Struct("=HBBI")
+INSTRUCTION: Final = struct.Struct("=HBBI")
+"""``struct sock_filter``, of which a program is a row."""
 
 
 class Instruction(NamedTuple):
@@ -122,5 +123,5 @@ def _remainder(sockets: int) -> list[Instruction]:
 
 def _written(program: list[Instruction]) -> bytes:
     return b"".join(
-        _INSTRUCTION.pack(each.code, each.if_true, each.if_false, each.operand) for each in program
+        INSTRUCTION.pack(each.code, each.if_true, each.if_false, each.operand) for each in program
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import struct
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
@@ -166,16 +167,16 @@ def adopt(directory: Path) -> Program:
 
 def number(descriptor: int) -> int:
     """Return the kernel's number for a loaded program, by which it is known on a device (`attachment.attached`)."""
-    return int.from_bytes(_program_info(descriptor)[4:8], "little")
+    return int.from_bytes(_info(descriptor)[4:8], "little")
 
 
 def tag(descriptor: int) -> bytes:
     """Return the kernel's digest (8 octets) of a loaded program's instructions, by which two builds are told apart."""
-    return _program_info(descriptor)[8:16]
+    return _info(descriptor)[8:16]  # type, id, tag
 
 
-def _program_info(descriptor: int) -> bytes:
-    """Return what begins struct bpf_prog_info of the kernel's uapi: type, id, tag."""
+def _info(descriptor: int) -> bytes:
+    """Return what begins struct bpf_prog_info or bpf_map_info of the kernel's uapi, as the descriptor is a program's or a map's."""
     info = ctypes.create_string_buffer(64)
     length = ctypes.c_uint32(len(info))
     library()("bpf_obj_get_info_by_fd", descriptor, info, ctypes.byref(length))
@@ -220,21 +221,18 @@ def _pinned(path: Path, closes: ExitStack) -> int:
     return descriptor
 
 
-def _info(descriptor: int) -> tuple[int, int, int]:
-    """Return a map's octets in a key and in a value, and its entries: struct bpf_map_info in the kernel's uapi."""
-    info = ctypes.create_string_buffer(64)
-    length = ctypes.c_uint32(len(info))
-    library()("bpf_obj_get_info_by_fd", descriptor, info, ctypes.byref(length))
-    key, value, entries = (int.from_bytes(info.raw[at : at + 4], "little") for at in (8, 12, 16))
+def _map_info(descriptor: int) -> tuple[int, int, int]:
+    """Return a map's octets in a key and in a value, and its entries: what follows type and id."""
+    key, value, entries = struct.unpack_from("=3I", _info(descriptor), 8)
     return key, value, entries
 
 
 def _entries(descriptor: int) -> int:
-    return _info(descriptor)[2]
+    return _map_info(descriptor)[2]
 
 
 def _check_sizes(directory: Path, name: str, descriptor: int) -> None:
-    key, value, _ = _info(descriptor)
+    key, value, _ = _map_info(descriptor)
     kind = layout.MAPS[name]
     if (key, value) != (kind.key.size, kind.value.size):
         raise FastPathError(

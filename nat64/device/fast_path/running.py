@@ -229,24 +229,22 @@ class FastPath:
             self._maps.beat(contents.nanoseconds(self._clock() + seconds) if seconds else 0)
 
 
-def _sizes(address_map: AddressMap) -> Sizes:
+def _sizes(address_map: AddressMap, more: int = _FOR_MORE_MAPS) -> Sizes:
+    """Return how many entries an address map needs, and `more` for fixed maps."""
     exact, networks = contents.fixed_maps(address_map)
     leases = min(MOST_HOSTS, sum(pool.network.num_addresses for pool in address_map.pools))
     return Sizes(
-        hosts=leases + exact + _FOR_MORE_MAPS,
-        maps=networks + _FOR_MORE_MAPS,
+        hosts=leases + exact + more,
+        maps=networks + more,
         last_used=contents.Slots(address_map).size,
     )
 
 
 def _serves(there: Program, address_map: AddressMap) -> bool:
     """Whether maps that are there count prefixes and leases as the address map does, and have room for what it has."""
-    _, networks = contents.fixed_maps(address_map)
-    sizes = _sizes(address_map)
-    needed = Sizes(sizes.hosts - _FOR_MORE_MAPS, networks, sizes.last_used)
     try:
         return (
-            there.has_room(needed)
+            there.has_room(_sizes(address_map, more=0))
             and there.maps.prefixes() == len(address_map.prefixes)
             and all(
                 there.maps[entry.map_name].lookup(entry.key) == entry.value

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _OVERHEAD: Final = 340
 """Bytes of one entry that are always there: its objects, and its place in the table."""
-TTL_COST: Final = 40
+_TTL_COST: Final = 40
 """Bytes that it takes to know where a TTL stands: a number, and its place in a tuple."""
 _KEY_BEHIND_NAME: Final = 5
 _PREFETCH_SHARE: Final = 10
@@ -131,7 +131,7 @@ class Cache:
 
 
 def _cost(key: bytes, answer: Answer) -> int:
-    cost = _OVERHEAD + len(key) + getsizeof(answer.data) + TTL_COST * len(answer.ttls)
+    cost = _OVERHEAD + len(key) + getsizeof(answer.data) + _TTL_COST * len(answer.ttls)
     for _, text in answer.errors:
         cost += 64 + len(text)
     return cost

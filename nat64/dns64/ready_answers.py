@@ -9,15 +9,19 @@ import ctypes
 import struct
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Final
-
-from nat64.dns64.cache import TTL_COST
+from functools import lru_cache
+from typing import Final, Self
 
 _TTL: Final = struct.Struct("!I")
-_OVERHEAD: Final = 470
+_write_ttl: Final = _TTL.pack_into
+_OVERHEAD: Final = 410
 """Bytes of one entry that are always there."""
-_AHEAD: Final = 3
+_TTL_COST: Final = 145
+"""Bytes that a TTL takes whose course no other answer shares."""
+AHEAD: Final = 3
 """Seconds: with a million names each is asked for anew in another second, and its TTLs would be written each time."""
+_COURSES: Final = 64
+"""Remembered, so that the answers of one second share theirs: each number of its own is one more place to fetch."""
 ID_SIZE: Final = 2
 
 
@@ -26,8 +30,8 @@ class ReadyAnswer:
     """A response that only lacks the ID, good until the second `until` of the monotonic clock."""
 
     data: bytearray
-    ttls: tuple[int, ...]
-    """Where its TTLs stand."""
+    ttls: tuple[tuple[int, int], ...]
+    """For each of its TTLs where it stands, and how much of it is left at `until`."""
     second: int
     """The second for which they are right; in one before they are a little short, and never too long."""
     until: int
@@ -40,13 +44,28 @@ class ReadyAnswer:
         self.address = ctypes.addressof(ctypes.c_char.from_buffer(self.data)) + ID_SIZE
         self.size = len(self.data) - ID_SIZE
 
-    def turn_to(self, second: int) -> None:
-        """Make its TTLs right for a later second, and for some more if it is good for so long."""
-        ahead = second + _AHEAD if second + _AHEAD < self.until else second
-        passed = ahead - self.second
-        self.second = ahead
-        for at in self.ttls:
-            _TTL.pack_into(self.data, at, max(0, _TTL.unpack_from(self.data, at)[0] - passed))
+    @classmethod
+    def made(cls, data: bytearray, at: tuple[int, ...], second: int, until: int) -> Self:
+        """Have a response ready whose TTLs stand at those places, and are right in that second."""
+        now = tuple([_TTL.unpack_from(data, place)[0] for place in at])
+        return cls(data, *_course(at, now, second, until))
+
+    def turn_to(self, second: int, ahead: int) -> None:
+        """Make its TTLs right for a later second, or for `ahead` beyond that if it is good for so long."""
+        until = self.until
+        self.second = right = ahead if ahead < until else second
+        left = until - right
+        for at, beyond in self.ttls:
+            _write_ttl(self.data, at, left + beyond)
+
+
+@lru_cache(_COURSES)
+def _course(
+    at: tuple[int, ...], ttls: tuple[int, ...], second: int, until: int
+) -> tuple[tuple[tuple[int, int], ...], int, int]:
+    """Return the `ttls`, `second` and `until` of an answer that has these TTLs in that second."""
+    life = until - second
+    return tuple([(place, max(0, ttl - life)) for place, ttl in zip(at, ttls, strict=True)]), second, until
 
 
 class ReadyAnswers:
@@ -85,4 +104,4 @@ class ReadyAnswers:
 
 
 def _cost(query: bytes, answer: ReadyAnswer) -> int:
-    return _OVERHEAD + len(query) + answer.size + TTL_COST * len(answer.ttls)
+    return _OVERHEAD + len(query) + answer.size + _TTL_COST * len(answer.ttls)

@@ -68,7 +68,7 @@ class Responder:
             ttls = wire.ttls_at(response) if kept.answer.beyond[1] else kept.answer.ttls
             written = bytearray(response)
             _disown(written, kept.answer)
-            ready = ReadyAnswer(written, ttls, second, until)
+            ready = ReadyAnswer.made(written, ttls, second, until)
             waiter.client.ready.put(waiter.data[ID_SIZE:], ready, displaces=displaces)
 
     def stale(self, waiter: Waiter, stale: Kept, now: float) -> bytes:

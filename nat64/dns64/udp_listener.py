@@ -12,6 +12,7 @@ from nat64.dns64 import direct_loop
 from nat64.dns64.datagrams import RESPONSE_AT, VECTORS_EACH, Datagrams
 from nat64.dns64.flights import Later
 from nat64.dns64.late_responses import SLOTS, LateResponses
+from nat64.dns64.ready_answers import AHEAD
 from nat64.dns64.transport import Transport
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class UdpListener:
         vectors, known_client = datagrams.vectors, self._service.known_client
         hold = datagrams.hold
         second = int(now)
+        ahead = second + AHEAD
         asked_for = self._asked_for
         ready_count = 0
         gaps = []
@@ -101,7 +103,7 @@ class UdpListener:
                 if ready is not None and second < ready.until and client.left and client.second == second:
                     client.left -= 1
                     if ready.second < second:
-                        ready.turn_to(second)
+                        ready.turn_to(second, ahead)
                     at = VECTORS_EACH * slot + RESPONSE_AT
                     vectors[at] = ready.address
                     vectors[at + 1] = ready.size

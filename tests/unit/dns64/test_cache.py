@@ -11,7 +11,7 @@ import pytest
 
 from nat64.dns64.answer import Answer
 from nat64.dns64.cache import Cache
-from nat64.dns64.ready_answers import ReadyAnswer, ReadyAnswers
+from nat64.dns64.ready_answers import AHEAD, ReadyAnswer, ReadyAnswers
 
 QUESTION_END: Final = b"\0\x1c\0\1\0"
 ROOM: Final = 1 << 20
@@ -135,14 +135,15 @@ def test_rfc1035_3_2_1_no_ttl_is_more_than_is_left_by_a_second(since: float, pas
     assert kept is not None
     now = since + passed
     assert 0 <= 60 - kept.age(now) < kept.until - now + 1
-    ready = ReadyAnswer(bytearray(8), (4,), int(now), int(kept.until))
-    struct.pack_into("!I", ready.data, 4, 60 - kept.age(now))
+    data = bytearray(8)
+    struct.pack_into("!I", data, 4, 60 - kept.age(now))
+    ready = ReadyAnswer.made(data, (4,), int(now), int(kept.until))
     for second in range(int(now), ready.until):
         if ready.second < second:
-            ready.turn_to(second)
+            ready.turn_to(second, second + AHEAD)
         (ttl,) = struct.unpack_from("!I", ready.data, 4)
         right = 60 - kept.age(float(second))
-        assert right - 3 <= ttl <= right
+        assert right - AHEAD <= ttl <= right
 
 
 def test_an_answer_of_many_records_is_not_taken_for_less_than_it_is() -> None:
@@ -153,5 +154,8 @@ def test_an_answer_of_many_records_is_not_taken_for_less_than_it_is() -> None:
     cache.put(key("a."), Answer(bytes(records * 16), ttls, 0, "forwarded", 60), 0.0)
     assert cache.used >= takes
     ready = ReadyAnswers(takes)
-    ready.put(b"a", ReadyAnswer(bytearray(records * 16), ttls, 0, 60))
+    data = bytearray(1000 + records * 16)
+    for number, at in enumerate(ttls):
+        struct.pack_into("!I", data, at, 1000 + number)
+    ready.put(b"a", ReadyAnswer.made(data, ttls, 0, 60))
     assert len(ready) == 0

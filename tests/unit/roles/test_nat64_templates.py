@@ -107,14 +107,19 @@ def mounts(
     return subprocess.run(run, capture_output=True, text=True, check=True).stdout
 
 
+def on_the_host(line: str) -> str:
+    """Return the script that a unit runs with all privileges among the host's mounts, where it may fail."""
+    prefix = "-+/usr/bin/nsenter --mount=/proc/1/ns/mnt /bin/sh -c '"
+    assert line.startswith(prefix)
+    return line.removeprefix(prefix).removesuffix("'")
+
+
 def mount_script(init: str) -> str:
     """Return what mounts the fast path's file system, by either init system."""
     if init == "systemd":
         commands = unit_settings("nat64-tun.service", "auto")["ExecStartPre"]
         (line,) = (each for each in commands if "mount -t bpf" in each)
-        prefix = "-+/bin/sh -c '"
-        assert line.startswith(prefix)
-        return line.removeprefix(prefix).removesuffix("'")
+        return on_the_host(line)
     script = render("nat64/nat64d.openrc.j2")
     (name,) = re.findall(r"^bpffs=.*$", script, re.MULTILINE)
     (function,) = re.findall(r"^mount_bpffs\(\) \{$.*?^\}$", script, re.MULTILINE | re.DOTALL)
@@ -143,7 +148,7 @@ def test_stopping_takes_the_file_system_away_also_after_the_fast_path_was_turned
     fast_path: str, tmp_path: Path
 ) -> None:
     (line,) = unit_settings("nat64-tun.service", fast_path)["ExecStopPost"]
-    script = line.removeprefix("-+/bin/sh -c '").removesuffix("'")
+    script = on_the_host(line)
     assert mounts(script, tmp_path, mounted=True).splitlines() == [
         "umount /run/nat64-bpf",
         "rmdir /run/nat64-bpf",

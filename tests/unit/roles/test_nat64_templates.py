@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.roles.rendering import FACTS, checked, render
+from tests.unit.roles.rendering import FACTS, checked, render, value
 
 MAPS = [
     {"ipv4": "192.0.2.80", "ipv6": "2001:db8:1::80"},
@@ -254,3 +254,10 @@ def test_the_init_script_is_sound_whoever_makes_the_tun(hook: str, fast_path: st
         check=False,
     )
     assert (checked.returncode, checked.stdout) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("family", "package"), [("Debian", "libbpf1"), ("Alpine", "libbpf"), ("Gentoo", "dev-libs/libbpf")]
+)
+def test_libbpf_is_what_the_distribution_calls_it(family: str, package: str) -> None:
+    assert value("nat64", "__nat64_libbpf_package", family) == package

@@ -238,7 +238,9 @@ def nspawn_arguments(host: Host, machine_name: str, rootfs: RootFs, *, systemd: 
         f"--machine={machine_name}",
         f"--hostname={host.name}",
         f"--network-namespace-path=/run/netns/{machine_name}",
-        "--capability=CAP_NET_ADMIN,CAP_NET_RAW",
+        # The translator's fast path is a BPF program.
+        "--capability=CAP_BPF,CAP_NET_ADMIN,CAP_NET_RAW",
+        "--system-call-filter=bpf",
         "--console=pipe",
         "--register=no",
         "--resolv-conf=off",

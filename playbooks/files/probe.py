@@ -56,6 +56,20 @@ def routed(destination: str, device: str) -> str:
     return f"goes to {device}"
 
 
+def fast_path(wanted: str) -> str:
+    """Ask the translator whether the kernel translates for it; only where that is required must it be so."""
+    asking = ["nat64ctl", "status", "nat64d", "--json"]
+    answered = subprocess.run(asking, check=False, capture_output=True, text=True)  # noqa: S603 - its words are above
+    if answered.returncode:
+        raise Failed(answered.stderr.strip())
+    status = json.loads(answered.stdout)["nat64d"]
+    state, problem = status.get("fast_path", "missing"), status.get("fast_path_problem")
+    seen = f"{state}, {problem}" if problem else str(state)
+    if wanted == "require" and state != "live":
+        raise Failed(f"is {seen}")
+    return seen
+
+
 def synthesized(name: str, server: str, *prefixes: str) -> str:
     """Ask the server for the AAAA records of a name, which must lie in one of the prefixes."""
     return _within(ask(name, server), prefixes)
@@ -108,6 +122,7 @@ def ipv4_addresses() -> str:
 PROBES: dict[str, Callable[..., str]] = {
     "active": active,
     "routed": routed,
+    "fast path": fast_path,
     "synthesized": synthesized,
     "resolves": resolves,
     "pings": pings,

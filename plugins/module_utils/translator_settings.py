@@ -37,6 +37,8 @@ KEYWORDS_OF_VARIABLES: Final = {
     "map": "nat64_maps",
     "tos": "nat64_tos",
     "hairpin": "nat64_hairpin",
+    "fast-path": "nat64_fast_path",
+    "linger": "nat64_linger",
     "tun-ip": "nat64_tun_addresses",
 }
 
@@ -264,4 +266,6 @@ def _directive_findings(directive: str) -> list[str]:
     variable = KEYWORDS_OF_VARIABLES.get(words[0].lower())
     if variable:
         return [f"nat64_extra_directives: '{words[0]}' has a variable of its own; use {variable}"]
+    if words[0].lower() == "bpffs":
+        return ["nat64_extra_directives: the role mounts a BPF file system of its own; leave 'bpffs' out"]
     return []

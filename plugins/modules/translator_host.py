@@ -68,6 +68,19 @@ options:
     description: As above.
     type: str
     default: ""
+  fast_path:
+    description: The role's variable of that name.
+    type: str
+    choices: [auto, require, "off"]
+    default: auto
+  manage_packages:
+    description: The role's variable of that name.
+    type: bool
+    default: true
+  libbpf_package:
+    description: What this distribution calls libbpf.
+    type: str
+    default: libbpf
   manage_sysctl:
     description: Whether the role makes the kernel's settings; if not, what is missing is told as a warning.
     type: bool
@@ -144,6 +157,14 @@ netifrc_leaving:
   returned: always
   type: list
   elements: str
+fast_path_missing:
+  description: What the fast path lacks on this host, as far as can be told without it; empty if nothing is known.
+  returned: always
+  type: str
+libbpf:
+  description: Whether libbpf 1.0 or later is there.
+  returned: always
+  type: bool
 managers:
   description: What else there is that sets up interfaces, of C(ifupdown), C(networkmanager) and C(dhcpcd).
   returned: always
@@ -163,7 +184,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.nat64.gateway.plugins.module_utils import netifrc, rtnetlink
+from ansible_collections.nat64.gateway.plugins.module_utils import fast_path_host, netifrc, rtnetlink
 from ansible_collections.nat64.gateway.plugins.module_utils.gateway_sysctls import (
     default_routes,
     ra_uplinks,
@@ -280,6 +301,9 @@ def main() -> None:
             "maps": {"type": "list", "elements": "dict", "default": []},
             "rfc6791_pool": {"type": "str", "default": ""},
             "log_file": {"type": "str", "default": ""},
+            "fast_path": {"type": "str", "choices": ["auto", "require", "off"], "default": "auto"},
+            "manage_packages": {"type": "bool", "default": True},
+            "libbpf_package": {"type": "str", "default": "libbpf"},
             "manage_sysctl": {"type": "bool", "default": True},
             "netifrc_hook": {
                 "type": "str",
@@ -310,6 +334,14 @@ def main() -> None:
     found += netifrc_findings(hook, conf_d_net, asked)
     managers = sorted(name for name, sign in MANAGERS.items() if sign.exists())
     found += ifupdown_findings(hook=asked["ifupdown_hook"], managers=managers)
+    libbpf, host = fast_path_host.has_libbpf(), fast_path_host.look()
+    found += fast_path_host.findings(
+        asked["fast_path"],
+        host,
+        package=asked["libbpf_package"],
+        libbpf=libbpf,
+        manage_packages=asked["manage_packages"],
+    )
     there = any(link.name == asked["device"] for link in links)
     stale = there and not is_running(f"net.{asked['device']}")
     sysctl = kernel_settings(asked, routes)
@@ -324,6 +356,8 @@ def main() -> None:
         netifrc=hook,
         netifrc_preup=netifrc.has_preup(conf_d_net),
         netifrc_leaving=netifrc.leaving(conf_d_net, asked["device"], hook, stale=stale),
+        fast_path_missing=fast_path_host.missing(host),
+        libbpf=libbpf,
         managers=managers,
         left_over=left_over(asked["applied"]),
     )

@@ -50,6 +50,13 @@ def test_each_host_has_a_network_namespace_of_its_own(host: Host) -> None:
     assert f"--network-namespace-path=/run/netns/nat64-x-{container.host.name}" in arguments
 
 
+def test_a_host_may_use_bpf_as_a_machine_of_its_own_could() -> None:
+    arguments = nspawn_arguments(IN_LINE.host_named("gateway"), "m", ROOTFS, systemd=False)
+    (capabilities,) = (each for each in arguments if each.startswith("--capability="))
+    assert "CAP_BPF" in capabilities.partition("=")[2].split(",")
+    assert "--system-call-filter=bpf" in arguments
+
+
 def test_only_without_systemd_a_host_stays_in_the_cgroup_it_was_started_in() -> None:
     gateway = IN_LINE.host_named("gateway")
     assert "--keep-unit" in nspawn_arguments(gateway, "m", ROOTFS, systemd=False)

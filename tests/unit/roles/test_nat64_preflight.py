@@ -210,6 +210,14 @@ def test_a_directive_with_a_variable_of_its_own_is_refused() -> None:
     assert "nat64_maps" in finding
 
 
+def test_the_fast_paths_directives_have_variables_and_a_place_of_the_roles_own() -> None:
+    found = nat64_findings(extra_directives=["fast-path off", "linger 5", "bpffs /sys/fs/bpf"])
+    assert ["nat64_fast_path" in found[0], "nat64_linger" in found[1], "leave 'bpffs' out" in found[2]] == [
+        True
+    ] * 3
+    assert len(found) == 3
+
+
 def test_all_findings_come_at_once() -> None:
     assert len(nat64_findings(prefix="2001:db8::/95", pool="198.51.100.0/24", ipv6_addr="x")) == 3
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.roles.rendering import FACTS, checked, render
+from tests.unit.roles.rendering import FACTS, checked, render, value
 
 MAPS = [
     {"ipv4": "192.0.2.80", "ipv6": "2001:db8:1::80"},
@@ -31,6 +31,9 @@ FURTHER = [
         {"nat64_extra_directives": ["offlink-mtu 1400"]},
         {"nat64_icmp_rate": "200 burst 20"},
         {"nat64_rfc6791_pool": "198.51.100.0/24", "nat64_rfc5837": True},
+        {"nat64_fast_path": "off"},
+        {"nat64_fast_path": False},
+        {"nat64_fast_path": "require", "nat64_linger": 0},
         {"nat64_tos": "0"},
         {"nat64_tos": "0x20 copy"},
         {"nat64_further_prefixes": FURTHER, "nat64_maps": MAPS, "nat64_hairpin": "off"},
@@ -45,6 +48,115 @@ def test_rfc6791_the_routers_addresses_lead_to_the_translator() -> None:
     assert "rfc6791-pool 198.51.100.0/24" in lines
     assert "tun-route 198.51.100.0/24" in lines
     assert "rfc5837 yes" not in lines
+
+
+@pytest.mark.parametrize(("chosen", "written"), [("auto", "auto"), ("require", "require"), (False, "off")])
+def test_the_fast_path_is_what_the_variable_says_also_where_yaml_takes_off_for_false(
+    chosen: object, written: str
+) -> None:
+    lines = render("nat64/nat64.conf.j2", nat64_fast_path=chosen, nat64_linger=120).splitlines()
+    assert [line for line in lines if line.startswith("fast-path")] == [f"fast-path {written}"]
+    assert ("linger 120" in lines) == ("bpffs /run/nat64-bpf" in lines) == (written != "off")
+
+
+def unit_settings(unit: str, fast_path: str) -> dict[str, list[str]]:
+    """Return what a rendered unit sets, by its keys."""
+    found: dict[str, list[str]] = {}
+    for line in render(f"nat64/{unit}.j2", nat64_fast_path=fast_path).splitlines():
+        key, equals, value = line.partition("=")
+        if equals and not line.startswith("#"):
+            found.setdefault(key, []).append(value)
+    return found
+
+
+@pytest.mark.parametrize("fast_path", ["auto", "require"])
+def test_the_translators_unit_has_what_the_fast_path_needs(fast_path: str) -> None:
+    unit = unit_settings("nat64d.service", fast_path)
+    assert unit["AmbientCapabilities"] == unit["CapabilityBoundingSet"] == ["CAP_NET_ADMIN CAP_BPF"]
+    *_, denied, allowed_again = unit["SystemCallFilter"]
+    assert denied == "~@privileged @resources"
+    assert "bpf" in allowed_again.split()
+    # With a dash: where it cannot be mounted the translator runs as well.
+    assert unit["ReadWritePaths"] == ["-/run/nat64-bpf"]
+    assert unit_settings("nat64-tun.service", fast_path)["ReadWritePaths"] == ["-/run/nat64-bpf"]
+
+
+def test_without_the_fast_path_no_unit_has_more_than_it_needs() -> None:
+    daemon, tun = (unit_settings(unit, "off") for unit in ("nat64d.service", "nat64-tun.service"))
+    assert daemon["AmbientCapabilities"] == daemon["CapabilityBoundingSet"] == ["CAP_NET_ADMIN"]
+    assert "bpf" not in " ".join(daemon["SystemCallFilter"])
+    assert tun["CapabilityBoundingSet"] == ["CAP_NET_ADMIN CAP_FOWNER"]
+    assert "ReadWritePaths" not in daemon | tun
+    assert not any("mount -t" in command for command in tun["ExecStartPre"])
+
+
+def mounts(
+    script: str, tmp_path: Path, *, mounted: bool, kernel: str = "nodev\tbpf\n", fails: bool = False
+) -> str:
+    """Run a script with stand-ins for what it calls, and return what they were asked to do; it must not fail."""
+    (tmp_path / "filesystems").write_text(kernel)
+    script = script.replace("/proc/filesystems", str(tmp_path / "filesystems"))
+    stand_ins = f"""
+        mountinfo() {{ {str(mounted).lower()}; }}
+        mountpoint() {{ {str(mounted).lower()}; }}
+        for command in mkdir mount umount rmdir checkpath; do
+            eval "$command() {{ echo $command \\"\\$*\\"; {"false" if fails else "true"}; }}"
+        done
+    """
+    run = ["/bin/sh", "-euc", f"{stand_ins}\n{script}"]
+    return subprocess.run(run, capture_output=True, text=True, check=True).stdout
+
+
+def on_the_host(line: str) -> str:
+    """Return the script that a unit runs with all privileges among the host's mounts, where it may fail."""
+    prefix = "-+/usr/bin/nsenter --mount=/proc/1/ns/mnt /bin/sh -c '"
+    assert line.startswith(prefix)
+    return line.removeprefix(prefix).removesuffix("'")
+
+
+def mount_script(init: str) -> str:
+    """Return what mounts the fast path's file system, by either init system."""
+    if init == "systemd":
+        commands = unit_settings("nat64-tun.service", "auto")["ExecStartPre"]
+        (line,) = (each for each in commands if "mount -t bpf" in each)
+        return on_the_host(line)
+    script = render("nat64/nat64d.openrc.j2")
+    (name,) = re.findall(r"^bpffs=.*$", script, re.MULTILINE)
+    (function,) = re.findall(r"^mount_bpffs\(\) \{$.*?^\}$", script, re.MULTILINE | re.DOTALL)
+    return f"{name}\n{function}\nmount_bpffs"
+
+
+@pytest.mark.parametrize("init", ["systemd", "openrc"])
+def test_the_fast_paths_file_system_is_mounted_once(init: str, tmp_path: Path) -> None:
+    script = mount_script(init)
+    done = mounts(script, tmp_path, mounted=False).splitlines()
+    assert done[-1] == "mount -t bpf -o nosuid,nodev,noexec,mode=0755 bpf /run/nat64-bpf"
+    assert mounts(script, tmp_path, mounted=True) == ""
+
+
+@pytest.mark.parametrize("init", ["systemd", "openrc"])
+def test_a_kernel_without_bpf_is_asked_for_no_such_file_system(init: str, tmp_path: Path) -> None:
+    assert mounts(mount_script(init), tmp_path, mounted=False, kernel="nodev\tsysfs\n") == ""
+
+
+def test_openrc_starts_the_translator_also_where_the_file_system_cannot_be_mounted(tmp_path: Path) -> None:
+    assert "checkpath" in mounts(mount_script("openrc"), tmp_path, mounted=False, fails=True)
+
+
+@pytest.mark.parametrize("fast_path", ["auto", "off"])
+def test_stopping_takes_the_file_system_away_also_after_the_fast_path_was_turned_off(
+    fast_path: str, tmp_path: Path
+) -> None:
+    (line,) = unit_settings("nat64-tun.service", fast_path)["ExecStopPost"]
+    script = on_the_host(line)
+    assert mounts(script, tmp_path, mounted=True).splitlines() == [
+        "umount /run/nat64-bpf",
+        "rmdir /run/nat64-bpf",
+    ]
+    assert mounts(script, tmp_path, mounted=False) == ""
+    assert re.search(
+        r"unmount_bpffs( |$)", render("nat64/nat64d.openrc.j2", nat64_fast_path=fast_path), re.MULTILINE
+    )
 
 
 def test_tos_is_written_only_where_it_is_not_copied() -> None:
@@ -129,10 +241,11 @@ def test_the_init_script_needs_no_service_but_the_tuns(hook: str, needs: list[st
 
 
 @pytest.mark.parametrize("hook", ["none", "preup", "tuntap"])
-def test_the_init_script_is_sound_whoever_makes_the_tun(hook: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("fast_path", ["auto", "off"])
+def test_the_init_script_is_sound_whoever_makes_the_tun(hook: str, fast_path: str, tmp_path: Path) -> None:
     script = tmp_path / "nat64d"
     host = FACTS["__nat64_host"] | {"netifrc": hook}
-    script.write_text(render("nat64/nat64d.openrc.j2", __nat64_host=host))
+    script.write_text(render("nat64/nat64d.openrc.j2", __nat64_host=host, nat64_fast_path=fast_path))
     shellcheck = Path(sys.executable).with_name("shellcheck")
     checked = subprocess.run(
         [shellcheck, "--shell=busybox", "--exclude=SC2034,SC2154", script],
@@ -141,3 +254,10 @@ def test_the_init_script_is_sound_whoever_makes_the_tun(hook: str, tmp_path: Pat
         check=False,
     )
     assert (checked.returncode, checked.stdout) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("family", "package"), [("Debian", "libbpf1"), ("Alpine", "libbpf"), ("Gentoo", "dev-libs/libbpf")]
+)
+def test_libbpf_is_what_the_distribution_calls_it(family: str, package: str) -> None:
+    assert value("nat64", "__nat64_libbpf_package", family) == package

@@ -11,12 +11,19 @@ from nat64.siit import offload
 from tests.fast_path.prog_run import PASSED, REDIRECTED
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.fast_path.gateway import Gateway
     from tests.fast_path.packets import Case
 
 _CHECKSUM_AT: Final = {6: 16, 17: 6, 1: 2, 58: 2}
 _VIRTIO: Final = struct.Struct("=BBHHHH")
 _HEADER: Final = {4: 20, 6: 40}
+WITHOUT_CHECKSUM: Final = "translated: UDP that has no checksum"
+GIVEN_CHECKSUM: Final = "translated: UDP that had no checksum, and got one"
+RARE: Final = (WITHOUT_CHECKSUM, GIVEN_CHECKSUM)
+"""Names under which `Comparison.seen` counts translated packets of a rare kind; each is to be among many packets."""
+_MOST_SUMMED: Final = 2048
 _MAY_BE_LEFT: Final = frozenset(
     (
         Outcome.PASSED_UNKNOWN_ADDRESS,  # a host without a lease yet, or an address that only a prefix knows
@@ -68,6 +75,7 @@ class Comparison:
         if marked != {near} & {lease.address for lease in gateway.leases}:
             raise self._difference(f"marked {marked} as used", case, result.packet, expected)
         self.seen["translated" if not case.segment_size else "translated as segments"] += 1
+        self.seen.update(_rare_kinds(case.packet, result.packet))
         return result.packet
 
     def _sent(self, packet: bytes) -> list[bytes]:
@@ -97,7 +105,7 @@ class Comparison:
         self, case: Case, expected: list[bytes], asleep: frozenset[bytes], leased: dict[bytes, bytes]
     ) -> None:
         """Raise `Difference` for a packet that the program shall carry, and has left."""
-        if not _is_plain(case.packet, expected):
+        if not _is_plain(case, expected):
             self.seen["left to Python"] += 1
             return
         # What was the reason is counted; the packet is given again to see which count grows.
@@ -176,8 +184,36 @@ def _is_ipv4_checksum_right(packet: bytes) -> bool:
     return int.from_bytes(packet[:20], "big") % 0xFFFF == 0
 
 
-def _is_plain(packet: bytes, sent: list[bytes]) -> bool:
+def _rare_kinds(packet: bytes, translated: bytes) -> Iterator[str]:
+    """Yield the names in `RARE` that a packet which became `translated` has."""
+    before, after = (_udp_checksum(one) for one in (packet, translated))
+    if before == b"\0\0":
+        yield WITHOUT_CHECKSUM if after == before else GIVEN_CHECKSUM
+
+
+def _udp_checksum(packet: bytes) -> bytes | None:
+    """Return the checksum field of a packet that is UDP behind a plain header, None for another."""
+    from_ipv6 = packet[0] >> 4 == 6
+    if packet[6 if from_ipv6 else 9] != 17:
+        return None
+    at = 46 if from_ipv6 else 26
+    return packet[at : at + 2]
+
+
+def _is_udp_carried(case: Case, payload: bytes, sent: bytes) -> bool:
+    """Whether the program claims to carry a UDP datagram that Python translates to the packet `sent`."""
+    if payload[6:8] != b"\0\0":
+        return True
+    becomes = _udp_checksum(sent)
+    if case.segment_size or becomes == b"\xff\xff":
+        return False
+    is_whole = int.from_bytes(payload[4:6], "big") == len(payload) < _MOST_SUMMED
+    return becomes == b"\0\0" or is_whole
+
+
+def _is_plain(case: Case, sent: list[bytes]) -> bool:
     """Whether Python translates a packet to one, and the program claims to do so as well for a known host."""
+    packet = case.packet
     if len(sent) != 1 or len(packet) < 28 or packet[0] >> 4 == sent[0][0] >> 4:
         return False
     if packet[0] >> 4 == 6:
@@ -191,7 +227,7 @@ def _is_plain(packet: bytes, sent: list[bytes]) -> bool:
         case 6:
             is_carried = len(payload) >= 20
         case 17:
-            is_carried = payload[6:8] != b"\0\0"
+            is_carried = _is_udp_carried(case, payload, sent[0])
         case 1:
             is_carried = payload[0] in {0, 8} and packet[0] >> 4 == 4
         case 58:

@@ -130,8 +130,7 @@ class Generator:
         protocol = random.choices((_TCP, _UDP, _ICMPV6, _ICMP, random.randrange(256)), (35, 35, 25, 2, 3))[0]
         payload = self._payload(protocol, (128, 129))
         source, destination = self._addresses6()
-        if random.random() < 0.7:
-            payload = _with_checksum(protocol, source + destination, payload)
+        payload = self._finished(protocol, source + destination, payload)
         first = 6 << 28 | random.choice((0, 0x0B80_0000, random.getrandbits(28)))
         hops = random.choices((64, 255, 2, 1, 0), (80, 10, 6, 2, 2))[0]
         return struct.pack("!IHBB", first, len(payload), protocol, hops) + source + destination + payload
@@ -141,8 +140,7 @@ class Generator:
         protocol = random.choices((_TCP, _UDP, _ICMP, _ICMPV6, random.randrange(256)), (35, 35, 25, 2, 3))[0]
         payload = self._payload(protocol, (8, 0))
         source, destination = self._addresses4()
-        if random.random() < 0.7:
-            payload = _with_checksum(protocol, b"" if protocol == _ICMP else source + destination, payload)
+        payload = self._finished(protocol, b"" if protocol == _ICMP else source + destination, payload)
         flags = random.choices(
             (0x4000, 0, 0x2000, 0xC000, 0x8000, random.getrandbits(16)), (50, 35, 3, 3, 3, 6)
         )[0]
@@ -161,6 +159,13 @@ class Generator:
             random.getrandbits(16),
         )
         return head + source + destination + options + payload
+
+    def _finished(self, protocol: int, addresses: bytes, payload: bytes) -> bytes:
+        """Return the payload, mostly with its checksum right; `addresses` are those that it covers. UDP may have none."""
+        kind = self._random.random()
+        if protocol == _UDP and kind < 0.15:
+            return payload[:6] + b"\0\0" + payload[8:]
+        return _with_checksum(protocol, addresses, payload) if kind < 0.75 else payload
 
     def _addresses6(self) -> tuple[bytes, bytes]:
         """Return a source, mostly a host, and a destination, mostly through a prefix."""

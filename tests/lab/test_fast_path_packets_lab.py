@@ -18,7 +18,8 @@ import pytest
 
 from nat64.device.fast_path import contents, layout
 from nat64.device.fast_path.layout import Outcome
-from tests.fast_path import built, campaign
+from nat64.siit.settings import UdpZeroChecksum
+from tests.fast_path import built, campaign, differential
 from tests.fast_path.__main__ import is_clean
 from tests.fast_path.gateway import OWN4, OWN6, Gateway
 from tests.fast_path.prog_run import PASSED
@@ -37,6 +38,8 @@ def test_what_it_makes_of_packets_is_what_python_makes_of_them() -> None:
     for outcome in Outcome:
         if outcome.is_translated:
             assert findings.outcomes[outcome.name] > 100, outcome
+    for kind in differential.RARE:
+        assert findings.seen[kind] > 30, kind
 
 
 def test_the_campaign_writes_a_log_by_which_it_can_be_run_again(tmp_path: Path) -> None:
@@ -60,12 +63,15 @@ def test_the_campaign_writes_a_log_by_which_it_can_be_run_again(tmp_path: Path) 
 
 def test_a_campaign_with_a_difference_or_with_a_way_never_taken_is_not_clean() -> None:
     ways = Counter({outcome.name: 1 for outcome in Outcome if outcome.is_translated})
-    clean = campaign.Findings(packets=6, outcomes=ways)
+    rare = Counter(differential.RARE)
+    clean = campaign.Findings(packets=6, outcomes=ways, seen=rare)
 
     assert is_clean(clean)
     assert not is_clean(replace(clean, differences=["a packet is translated otherwise"]))
     for way in ways:
         assert not is_clean(replace(clean, outcomes=Counter({**ways, way: 0})))
+    for kind in rare:
+        assert not is_clean(replace(clean, seen=Counter({**rare, kind: 0})))
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +86,7 @@ def gateway() -> Iterator[Gateway]:
             and len(address_map.prefixes) == 1
             and address_map.hairpin.value == "intrinsic"
             and one.settings.mtu == 1500
+            and one.settings.udp_zero_checksum is UdpZeroChecksum.DROP
             and one.settings.rfc6791_pool is not None
             and one.leases
         ):
@@ -146,7 +153,7 @@ def _outcome(gateway: Gateway, packet: bytes) -> Outcome:
         (_six(b"HOST" * 4, IPv6Address("3fff:ffff::1").packed), Outcome.PASSED_UNKNOWN_ADDRESS),
         (_six(IPv6Address("3fff:1::99").packed, _seen(_SERVER)), Outcome.PASSED_UNKNOWN_ADDRESS),
         (_six(b"HOST" * 4, _seen(IPv4Address("192.168.240.20").packed)), Outcome.PASSED_HAIRPIN),
-        (_six(b"HOST" * 4, _seen(_SERVER), _udp(checksum=0)), Outcome.PASSED_UDP_WITHOUT_CHECKSUM),
+        (_six(b"HOST" * 4, _seen(_SERVER), _udp(checksum=0)), Outcome.TO_IPV4_UDP),
         (_six(b"HOST" * 4, _seen(_SERVER), b"\1" + bytes(20), 58), Outcome.PASSED_ICMP_NOT_ECHO),
         (_six(b"HOST" * 4, _seen(_SERVER), b"\x08" + bytes(20), 58), Outcome.PASSED_ICMP_NOT_ECHO),
         (_six(b"HOST" * 4, _seen(_SERVER)), Outcome.TO_IPV4_UDP),
@@ -158,6 +165,7 @@ def _outcome(gateway: Gateway, packet: bytes) -> Outcome:
         (_four(_SERVER, OWN4.packed), Outcome.PASSED_OWN_ADDRESS),
         (_four(IPv4Address("224.0.0.1").packed, b"POOL"), Outcome.PASSED_SPECIAL_ADDRESS),
         (_four(_SERVER, IPv4Address("8.8.8.8").packed), Outcome.PASSED_UNKNOWN_ADDRESS),
+        (_four(_SERVER, b"POOL", _udp(checksum=0)), Outcome.PASSED_UDP_WITHOUT_CHECKSUM),
         (_four(_SERVER, b"POOL"), Outcome.TO_IPV6_UDP),
     ],
 )

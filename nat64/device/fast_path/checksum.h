@@ -25,6 +25,52 @@ struct pseudo_header {
 
 _Static_assert(sizeof(struct pseudo_header) == 48, "nothing is free in it, as the sum goes over all");
 
+#define MOST_SUMMED (4 * SUMMED_AT_ONCE)
+
+/* The sum of so many octets of the packet, folded, or -1 where they are too many for the program. */
+SEPARATE int sum_of(struct __sk_buff *skb, __u32 at, __u32 length)
+{
+	struct octets *part = bpf_map_lookup_elem(&summed, &only);
+	__be32 last = 0;
+	__u64 sum = 0;
+
+	if (!part || length >= MOST_SUMMED)
+		return -1;
+	/* A helper takes a constant number of octets: first as many as there is room for, then powers of two. */
+	UNROLLED for (__u32 i = 1; i < MOST_SUMMED / SUMMED_AT_ONCE; i++)
+	{
+		if (length < SUMMED_AT_ONCE)
+			continue;
+		if (bpf_skb_load_bytes(skb, at, part, SUMMED_AT_ONCE))
+			return -1;
+		sum += (__u32)bpf_csum_diff(0, 0, part, SUMMED_AT_ONCE, 0);
+		at += SUMMED_AT_ONCE;
+		length -= SUMMED_AT_ONCE;
+	}
+	UNROLLED for (__u32 size = SUMMED_AT_ONCE / 2; size >= 4; size /= 2)
+	{
+		if (!(length & size))
+			continue;
+		if (bpf_skb_load_bytes(skb, at, part, size))
+			return -1;
+		sum += (__u32)bpf_csum_diff(0, 0, part, size, 0);
+		at += size;
+	}
+	if (length & 2) {
+		if (bpf_skb_load_bytes(skb, at, &last, 2))
+			return -1;
+		sum += last;
+		at += 2;
+	}
+	last = 0;
+	if (length & 1) {
+		if (bpf_skb_load_bytes(skb, at, &last, 1))
+			return -1;
+		sum += last;
+	}
+	return folded(sum);
+}
+
 INLINE void fill_pseudo_header(struct pseudo_header *pseudo, const union ipv6_header *six, __be32 type)
 {
 	pseudo->source = six->source;
@@ -84,6 +130,30 @@ INLINE __u64 checksum_flags(const struct transport *transport)
 	}
 }
 
+/*
+ * Give a UDP datagram from IPv4 the checksum that it came without. The kernel writes it by the same call that
+ * adjusts one, which changes nothing where a checksum (of a packet in it, as the datagram has none) is left to
+ * a device: so this is told apart.
+ */
+INLINE int calculate_checksum(struct __sk_buff *skb, const struct transport *transport,
+			      const union ipv6_header *six, struct pseudo_header *pseudo)
+{
+	int sum = sum_of(skb, transport->at, transport->length);
+	__be16 after;
+
+	if (sum < 0)
+		return PASSED_UDP_WITHOUT_CHECKSUM;
+	fill_pseudo_header(pseudo, six, 0);
+	sum = folded((__u32)sum + (__u64)(__u32)bpf_csum_diff(0, 0, pseudo, sizeof(*pseudo), 0));
+	if (sum == 0xffff) /* a checksum of zero, which would have to be written otherwise, and tells nothing */
+		return PASSED_UDP_WITHOUT_CHECKSUM;
+	if (bpf_l4_csum_replace(skb, checksum_at(transport), 0, sum, 0))
+		return PASSED_KERNEL_REFUSED;
+	if (bpf_skb_load_bytes(skb, checksum_at(transport), &after, sizeof(after)))
+		return LOST;
+	return after ? FOUND : PASSED_CHECKSUM_UNFINISHED;
+}
+
 /* Adjust the checksum of a packet that is as it came otherwise, and stays so where it is left. */
 INLINE int adjust_checksum(struct __sk_buff *skb, const struct transport *transport,
 			   const union ipv6_header *six, const union ipv4_header *four,
@@ -93,6 +163,10 @@ INLINE int adjust_checksum(struct __sk_buff *skb, const struct transport *transp
 	__u16 sum = folded(difference);
 	__be16 before = transport->checksum, after;
 
+	if (transport->sum == SUM_ABSENT)
+		return FOUND;
+	if (transport->sum == SUM_CALCULATED)
+		return calculate_checksum(skb, transport, six, pseudo);
 	/* Nothing changes (of TCP's, one zero to the other), or by nothing the kernel tells what it lacks. */
 	if (transport->protocol != TCP && (!sum || sum == 0xffff))
 		return transport->protocol == ICMP ? PASSED_CHECKSUM_UNFINISHED : FOUND;
@@ -117,6 +191,14 @@ INLINE int adjust_checksum(struct __sk_buff *skb, const struct transport *transp
 /* Undo that for a packet that cannot be translated after all. */
 INLINE int restore_checksum(struct __sk_buff *skb, const struct transport *transport, __u32 difference)
 {
+	__be16 none = 0;
+
+	if (transport->sum == SUM_ABSENT)
+		return PASSED_KERNEL_REFUSED;
+	if (transport->sum == SUM_CALCULATED)
+		return bpf_skb_store_bytes(skb, checksum_at(transport), &none, sizeof(none), 0)
+			   ? LOST
+			   : PASSED_KERNEL_REFUSED;
 	if (bpf_l4_csum_replace(skb, checksum_at(transport), 0, (__u32)~difference,
 				checksum_flags(transport)))
 		return LOST;

@@ -20,8 +20,6 @@
 
 char programs_license[] SEC("license") = "Dual MIT/GPL";
 
-static const __u32 only = 0; /* the key of maps with one entry */
-
 INLINE int is_alive(const struct settings *set, __u64 now)
 {
 	const __u64 *until = bpf_map_lookup_elem(&heartbeat, &only);
@@ -114,7 +112,7 @@ INLINE int read_ipv6(struct __sk_buff *skb, const struct settings *set, union ip
 	transport->at = link_header + IPV6_LENGTH;
 	transport->length = SWAPPED16(six->payload_length);
 	transport->protocol = six->protocol == ICMPV6 ? ICMP : six->protocol;
-	return read_transport(skb, transport, FROM_IPV6);
+	return read_transport(skb, set, transport, FROM_IPV6);
 }
 
 /* RFC 7915 section 5. */
@@ -179,7 +177,7 @@ INLINE int read_ipv4(struct __sk_buff *skb, const struct settings *set, union ip
 	transport->at = link_header + IPV4_LENGTH;
 	transport->length = SWAPPED16(four->total_length) - IPV4_LENGTH;
 	transport->protocol = four->protocol;
-	return read_transport(skb, transport, FROM_IPV4);
+	return read_transport(skb, set, transport, FROM_IPV4);
 }
 
 /* RFC 7915 section 4. */

@@ -9,7 +9,7 @@ from enum import IntEnum, IntFlag
 from struct import Struct
 from typing import Final, NamedTuple
 
-LAYOUT: Final = 1
+LAYOUT: Final = 2
 MOST_PREFIXES: Final = 16
 ANY_PREFIX: Final = 0xFFFFFFFF
 NOT_LEASED: Final = 0
@@ -27,15 +27,18 @@ NETWORK_MAP: Final = Struct("=16s4sIII")
 INDEX: Final = Struct("=I")
 NANOSECONDS: Final = Struct("=Q")
 IPV4: Final = Struct("=4s")
+SUMMED: Final = Struct("=512s")
 
 
 class SettingsFlag(IntFlag):
-    """Which kinds of fixed maps there are, and how a host reaches another one by its IPv4 address."""
+    """Which kinds of fixed maps there are, how a host reaches another one by its IPv4 address, and UDP without a checksum."""
 
     EXACT_MAPS = 1
     NETWORK_MAPS = 2
     HAIRPIN_INTRINSIC = 4
     HAIRPIN_SIMPLE = 8
+    UDP_ZERO_FORWARD = 16
+    UDP_ZERO_CALCULATE = 32
 
 
 class Outcome(IntEnum):
@@ -92,7 +95,7 @@ MEANINGS: Final = {
     Outcome.PASSED_UNKNOWN_ADDRESS: "a new host, or an address without a mapping",
     Outcome.PASSED_DORMANT_LEASE: "from IPv4, for a host that has been silent for long",
     Outcome.PASSED_HAIRPIN: "from one host here to another",
-    Outcome.PASSED_UDP_WITHOUT_CHECKSUM: "UDP without a checksum",
+    Outcome.PASSED_UDP_WITHOUT_CHECKSUM: "UDP without a checksum, to be dropped, or too long to be given one",
     Outcome.PASSED_ICMP_NOT_ECHO: "ICMP errors and other messages that are no echo",
     Outcome.PASSED_CHECKSUM_UNFINISHED: "a checksum left to a device: of an echo message, or inside of a tunnel",
     Outcome.PASSED_KERNEL_REFUSED: "the kernel would not change the packet",
@@ -118,5 +121,6 @@ MAPS: Final = {
     "maps4": Kind(MAP4_KEY, NETWORK_MAP, is_sized=True),
     "last_used": Kind(INDEX, NANOSECONDS, is_sized=True),
     "outcomes": Kind(INDEX, NANOSECONDS),
+    "summed": Kind(INDEX, SUMMED),
     "identification": Kind(INDEX, INDEX),
 }

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from nat64.device.fast_path.layout import Outcome
-from nat64.siit import offload
+from nat64.siit import counters, offload, segmentation
 from tests.fast_path.prog_run import PASSED, REDIRECTED
 
 if TYPE_CHECKING:
@@ -21,7 +21,16 @@ _VIRTIO: Final = struct.Struct("=BBHHHH")
 _HEADER: Final = {4: 20, 6: 40}
 WITHOUT_CHECKSUM: Final = "translated: UDP that has no checksum"
 GIVEN_CHECKSUM: Final = "translated: UDP that had no checksum, and got one"
-RARE: Final = (WITHOUT_CHECKSUM, GIVEN_CHECKSUM)
+TURNED_BACK: Final = "translated: turned back to another host"
+TURNED_BACK_SEGMENTS: Final = "translated: turned back, as segments"
+SEEN_THROUGH_PREFIX: Final = "translated: from another host, seen through the prefix"
+RARE: Final = (
+    WITHOUT_CHECKSUM,
+    GIVEN_CHECKSUM,
+    TURNED_BACK,
+    TURNED_BACK_SEGMENTS,
+    SEEN_THROUGH_PREFIX,
+)
 """Names under which `Comparison.seen` counts translated packets of a rare kind; each is to be among many packets."""
 _MOST_SUMMED: Final = 2048
 _MAY_BE_LEFT: Final = frozenset(
@@ -57,7 +66,9 @@ class Comparison:
         leased = {
             lease.address: lease.host for lease in gateway.leases
         }  # before Python makes one for a new host
-        expected = self._segmented(case) if case.segment_size else self._sent(case.packet)
+        turned_back = gateway.translator.counts[counters.HAIRPINNED]
+        is_whole, expected = self._segmented(case) if case.segment_size else (True, self._sent(case.packet))
+        is_turned_back = gateway.translator.counts[counters.HAIRPINNED] > turned_back
         if result.verdict == PASSED:
             if result.packet != case.packet:
                 raise self._difference("passed on changed", case, result.packet, expected)
@@ -65,47 +76,89 @@ class Comparison:
                 raise self._difference(
                     "passed on, and its lease marked as used", case, result.packet, expected
                 )
-            self._check_left(case, expected, asleep, leased)
+            self._check_left(
+                case, expected if is_whole else [], asleep, leased, is_turned_back=is_turned_back
+            )
             return None
         if result.verdict != REDIRECTED:
             raise self._difference(f"has the verdict {result.verdict}", case, result.packet, expected)
-        if len(expected) != 1 or not _is_same(result.packet, expected[0], finished=not case.segment_size):
+        if not is_whole and is_turned_back:
+            is_same = self._parts(result.packet, case.segment_size) == expected
+        else:
+            is_same = (
+                is_whole
+                and len(expected) == 1
+                and _is_same(result.packet, expected[0], finished=not case.segment_size)
+            )
+        if not is_same:
             raise self._difference("translated otherwise", case, result.packet, expected)
-        near = expected[0][12:16] if expected[0][0] >> 4 == 4 else case.packet[16:20]
-        if marked != {near} & {lease.address for lease in gateway.leases}:
+        if marked != self._used(case.packet, expected[0]) & {lease.address for lease in gateway.leases}:
             raise self._difference(f"marked {marked} as used", case, result.packet, expected)
         self.seen["translated" if not case.segment_size else "translated as segments"] += 1
-        self.seen.update(_rare_kinds(case.packet, result.packet))
+        self.seen.update(self._rare_kinds(case, result.packet))
         return result.packet
 
     def _sent(self, packet: bytes) -> list[bytes]:
         translator = self._gateway.translator
         return [b"".join(parts) for parts in translator.receive(memoryview(packet), self._gateway.now)]
 
-    def _segmented(self, case: Case) -> list[bytes]:
-        """Return what Python sends, whole, for a packet that stands for several, with the sum left where a checksum is.
+    def _used(self, packet: bytes, sent: bytes) -> set[bytes]:
+        """Return the IPv4 addresses of the hosts here that a packet comes from, or goes to."""
+        if sent[0] >> 4 == 4:
+            return {sent[12:16]}
+        if packet[0] >> 4 == 4:
+            return {packet[16:20]}
+        prefixes = self._gateway.address_map.prefixes
+        return {ipv4 for of in prefixes for one in (sent[8:24], packet[24:40]) if (ipv4 := of.extract(one))}
+
+    def _rare_kinds(self, case: Case, translated: bytes) -> Iterator[str]:
+        """Yield the names in `RARE` that a packet which became `translated` has."""
+        packet = case.packet
+        before, after = (_udp_checksum(one) for one in (packet, translated))
+        if before == b"\0\0":
+            yield WITHOUT_CHECKSUM if after == before else GIVEN_CHECKSUM
+        if packet[0] >> 4 == translated[0] >> 4:
+            yield TURNED_BACK_SEGMENTS if case.segment_size else TURNED_BACK
+        elif packet[0] >> 4 == 4 and packet[12:16] in {lease.address for lease in self._gateway.leases}:
+            yield SEEN_THROUGH_PREFIX
+
+    def _parts(self, packet: bytes, segment_size: int) -> list[bytes]:
+        """Return the packets on a link that one which was turned back stands for."""
+        at = _HEADER[6] + _CHECKSUM_AT[packet[6]]
+        unfinished = bytearray(packet)
+        unfinished[at : at + 2] = _complement(packet[at : at + 2])
+        left = _offload(packet, segment_size)
+        return [bytes(part) for part in segmentation.ready_packets(memoryview(unfinished), left)]
+
+    def _segmented(self, case: Case) -> tuple[bool, list[bytes]]:
+        """Return what Python sends for a packet that stands for several, and whether that is one which does so, too.
+
+        Such a one is returned with the sum left where its checksum is.
 
         A test run cannot leave a checksum to a device. Where it is finished it is the sum's complement, before and after.
         """
         packet = bytearray(case.packet)
-        version, start = packet[0] >> 4, _HEADER[packet[0] >> 4]
-        protocol = packet[6 if version == 6 else 9]
-        at = start + _CHECKSUM_AT[protocol]
+        at = _HEADER[packet[0] >> 4] + _CHECKSUM_AT[packet[6 if packet[0] >> 4 == 6 else 9]]
         if len(packet) < at + 2:
-            return []
+            return False, []
         packet[at : at + 2] = _complement(packet[at : at + 2])
-        kind = offload.GSO_UDP if protocol == 17 else offload.GSO_TCP6 if version == 6 else offload.GSO_TCP4
-        left = offload.parse(_VIRTIO.pack(1, kind, 0, case.segment_size, start, _CHECKSUM_AT[protocol]))
+        left = _offload(packet, case.segment_size)
         header, packets = self._gateway.translator.receive_offloaded(
             memoryview(packet), left, self._gateway.now
         )
-        return [b"".join(parts) for parts in packets] if header != offload.NOTHING_LEFT else []
+        return header != offload.NOTHING_LEFT, [b"".join(parts) for parts in packets]
 
     def _check_left(
-        self, case: Case, expected: list[bytes], asleep: frozenset[bytes], leased: dict[bytes, bytes]
+        self,
+        case: Case,
+        expected: list[bytes],
+        asleep: frozenset[bytes],
+        leased: dict[bytes, bytes],
+        *,
+        is_turned_back: bool,
     ) -> None:
         """Raise `Difference` for a packet that the program shall carry, and has left."""
-        if not _is_plain(case, expected):
+        if not _is_plain(case, expected, is_turned_back=is_turned_back):
             self.seen["left to Python"] += 1
             return
         # What was the reason is counted; the packet is given again to see which count grows.
@@ -114,9 +167,12 @@ class Comparison:
         result = self._gateway.run(case.packet, case.segment_size)
         after = self._gateway.program.maps.outcomes()
         (outcome,) = (outcome for outcome, count in after.items() if count != before[outcome])
-        is_known = outcome is Outcome.PASSED_UNKNOWN_ADDRESS and _is_of_lease(
-            case.packet, expected[0], leased
-        )
+        if is_turned_back:
+            is_known = outcome is Outcome.PASSED_HAIRPIN
+        else:
+            is_known = outcome is Outcome.PASSED_UNKNOWN_ADDRESS and _is_of_lease(
+                case.packet, expected[0], leased
+            )
         if result.verdict == PASSED and (outcome not in _MAY_BE_LEFT or is_known):
             raise self._difference(f"left ({outcome.name}), though plain", case, result.packet, expected)
         why = "its host was new" if outcome.is_translated else outcome.name
@@ -139,6 +195,14 @@ def at_zero(packet: bytes, translated: bytes) -> bytes:
     )
     before, after = (int.from_bytes(one[i : i + 2], "big") for one, i in ((packet, at), (translated, to)))
     return packet[:at] + ((before - after) % 0xFFFF or 0xFFFF).to_bytes(2, "big") + packet[at + 2 :]
+
+
+def _offload(packet: bytes | bytearray, segment_size: int) -> offload.Offload:
+    """Return what is left to do for a TCP or UDP packet that stands for several."""
+    version = packet[0] >> 4
+    protocol = packet[6 if version == 6 else 9]
+    kind = offload.GSO_UDP if protocol == 17 else offload.GSO_TCP6 if version == 6 else offload.GSO_TCP4
+    return offload.parse(_VIRTIO.pack(1, kind, 0, segment_size, _HEADER[version], _CHECKSUM_AT[protocol]))
 
 
 def _complement(number: bytes | bytearray) -> bytes:
@@ -184,13 +248,6 @@ def _is_ipv4_checksum_right(packet: bytes) -> bool:
     return int.from_bytes(packet[:20], "big") % 0xFFFF == 0
 
 
-def _rare_kinds(packet: bytes, translated: bytes) -> Iterator[str]:
-    """Yield the names in `RARE` that a packet which became `translated` has."""
-    before, after = (_udp_checksum(one) for one in (packet, translated))
-    if before == b"\0\0":
-        yield WITHOUT_CHECKSUM if after == before else GIVEN_CHECKSUM
-
-
 def _udp_checksum(packet: bytes) -> bytes | None:
     """Return the checksum field of a packet that is UDP behind a plain header, None for another."""
     from_ipv6 = packet[0] >> 4 == 6
@@ -211,10 +268,10 @@ def _is_udp_carried(case: Case, payload: bytes, sent: bytes) -> bool:
     return becomes == b"\0\0" or is_whole
 
 
-def _is_plain(case: Case, sent: list[bytes]) -> bool:
+def _is_plain(case: Case, sent: list[bytes], *, is_turned_back: bool) -> bool:
     """Whether Python translates a packet to one, and the program claims to do so as well for a known host."""
     packet = case.packet
-    if len(sent) != 1 or len(packet) < 28 or packet[0] >> 4 == sent[0][0] >> 4:
+    if len(sent) != 1 or len(packet) < 28 or (packet[0] >> 4 == sent[0][0] >> 4) != is_turned_back:
         return False
     if packet[0] >> 4 == 6:
         protocol, start, length = packet[6], 40, 40 + int.from_bytes(packet[4:6], "big")

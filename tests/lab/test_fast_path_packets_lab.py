@@ -39,14 +39,14 @@ def test_what_it_makes_of_packets_is_what_python_makes_of_them() -> None:
         if outcome.is_translated:
             assert findings.outcomes[outcome.name] > 100, outcome
     for kind in differential.RARE:
-        assert findings.seen[kind] > 30, kind
+        assert findings.seen[kind] > 5, kind
 
 
 def test_the_campaign_writes_a_log_by_which_it_can_be_run_again(tmp_path: Path) -> None:
     log = tmp_path / "log" / "of this run"
 
     run = subprocess.run(
-        [sys.executable, "-m", "tests.fast_path", "--packets", "2000", "--seed", "7", "--log", log],
+        [sys.executable, "-m", "tests.fast_path", "--packets", "15000", "--seed", "7", "--log", log],
         check=False,
         capture_output=True,
         text=True,
@@ -55,7 +55,7 @@ def test_the_campaign_writes_a_log_by_which_it_can_be_run_again(tmp_path: Path) 
 
     assert run.returncode == 0, run.stdout + run.stderr
     text = log.read_text()
-    assert {"seed: 7", "asked for: 2000 packets", "result: clean", "packets: 2000, of 2 gateways"} <= set(
+    assert {"seed: 7", "asked for: 15000 packets", "result: clean", "packets: 15000, of 10 gateways"} <= set(
         text.splitlines()
     )
     assert re.search(r"^commit: [0-9a-f]{40}( with changes)?$", text, re.MULTILINE)
@@ -86,6 +86,7 @@ def gateway() -> Iterator[Gateway]:
             and len(address_map.prefixes) == 1
             and address_map.hairpin.value == "intrinsic"
             and one.settings.mtu == 1500
+            and one.settings.ipv6_addr == OWN6.packed
             and one.settings.udp_zero_checksum is UdpZeroChecksum.DROP
             and one.settings.rfc6791_pool is not None
             and one.leases
@@ -176,6 +177,19 @@ def test_what_it_leaves_is_counted_by_its_reason(gateway: Gateway, packet: bytes
     assert (
         _outcome(gateway, packet.replace(b"HOST" * 4, lease.host).replace(b"POOL", lease.address)) is outcome
     )
+
+
+def test_rfc7757_4_2_2_a_packet_to_another_host_turns_back_and_marks_both_leases(gateway: Gateway) -> None:
+    sender, receiver = gateway.leases[:2]
+    gateway.prepare()
+    packet = _six(sender.host, _seen(receiver.address))
+
+    assert _outcome(gateway, packet) is Outcome.TURNED_BACK
+    assert gateway.marked() == {sender.address, receiver.address}
+
+    gateway.prepare(asleep=frozenset((receiver.address,)))
+    assert _outcome(gateway, packet) is Outcome.PASSED_HAIRPIN
+    assert gateway.marked() == set()
 
 
 def test_a_lease_that_sleeps_answers_no_ipv4_until_its_host_sends(gateway: Gateway) -> None:

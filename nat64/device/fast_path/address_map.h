@@ -10,8 +10,10 @@
 #define NAT64_ADDRESS_MAP_H
 
 #include "addresses.h"
+#include "leases.h"
 
 #define FOUND (-1)
+#define FOUND_HERE (-2) /* a far side that is or may be a host here, to whom the packet turns back */
 
 /* Every member is as wide as a register, or two: see transport.h. */
 struct addresses {
@@ -138,7 +140,7 @@ SEPARATE int find_far_ipv4(const struct settings *set, struct addresses *known)
 			return PASSED_SPECIAL_ADDRESS;
 		known->far4 = SWAPPED32(ipv4);
 		known->of = i;
-		return turns_back(set, known->far4) ? PASSED_HAIRPIN : FOUND;
+		return turns_back(set, known->far4) ? FOUND_HERE : FOUND;
 	}
 	return PASSED_UNKNOWN_ADDRESS;
 }
@@ -233,9 +235,23 @@ INLINE int is_far_mapped(const struct settings *set, struct addresses *known)
 	return 0;
 }
 
+/*
+ * Whether a pool's address is seen through the prefix as any other's, which it is with `hairpin simple`, where
+ * it has a lease.
+ */
+INLINE int is_seen_through_prefix(const struct settings *set, __be32 ipv4, __u64 now)
+{
+	const struct host4 *host;
+
+	if (!(set->flags & HAIRPIN_SIMPLE))
+		return 0;
+	host = bpf_map_lookup_elem(&hosts4, &ipv4);
+	return host && is_active(set, host->slot, now);
+}
+
 /* Find the far side of a packet from IPv4: as a map says, else as it is seen through the near side's prefix.
  */
-SEPARATE int find_far_ipv6(const struct settings *set, struct addresses *known)
+SEPARATE int find_far_ipv6(const struct settings *set, struct addresses *known, __u64 now)
 {
 	const struct prefix *prefix;
 	int is_mapped;
@@ -246,7 +262,7 @@ SEPARATE int find_far_ipv6(const struct settings *set, struct addresses *known)
 	is_mapped = is_far_mapped(set, known);
 	if (is_mapped && !(set->flags & HAIRPIN_SIMPLE))
 		return FOUND;
-	if (!is_mapped && is_in_pool(set, known->far4))
+	if (!is_mapped && is_in_pool(set, known->far4) && !is_seen_through_prefix(set, known->far4, now))
 		return PASSED_HAIRPIN;
 	if (!prefix || !prefix->length)
 		return PASSED_UNKNOWN_ADDRESS;

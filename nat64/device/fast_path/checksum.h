@@ -118,7 +118,7 @@ INLINE __u32 checksum_at(const struct transport *transport)
 	}
 }
 
-INLINE __u64 checksum_flags(const struct transport *transport)
+INLINE __u64 checksum_flags(const struct transport *transport, int direction)
 {
 	switch (transport->protocol) {
 	case TCP:
@@ -126,7 +126,8 @@ INLINE __u64 checksum_flags(const struct transport *transport)
 	case UDP:
 		return BPF_F_PSEUDO_HDR | BPF_F_MARK_MANGLED_0;
 	default:
-		return 0; /* where it is left to a device, leave it alone */
+		/* ICMP's covers no addresses: where it is left to a device, leave it alone. */
+		return direction == IPV6_TO_IPV6 ? BPF_F_PSEUDO_HDR : 0;
 	}
 }
 
@@ -157,31 +158,32 @@ INLINE int calculate_checksum(struct __sk_buff *skb, const struct transport *tra
 /* Adjust the checksum of a packet that is as it came otherwise, and stays so where it is left. */
 INLINE int adjust_checksum(struct __sk_buff *skb, const struct transport *transport,
 			   const union ipv6_header *six, const union ipv4_header *four,
-			   struct pseudo_header *pseudo, __u32 difference, int from_ipv6)
+			   struct pseudo_header *pseudo, __u32 difference, int direction)
 {
+	int is_echo = transport->protocol == ICMP && direction != IPV6_TO_IPV6;
 	__u32 at = checksum_at(transport);
 	__u16 sum = folded(difference);
 	__be16 before = transport->checksum, after;
 
 	if (transport->sum == SUM_ABSENT)
 		return FOUND;
-	if (transport->sum == SUM_CALCULATED)
+	if (direction == FROM_IPV4 && transport->sum == SUM_CALCULATED)
 		return calculate_checksum(skb, transport, six, pseudo);
 	/* Nothing changes (of TCP's, one zero to the other), or by nothing the kernel tells what it lacks. */
 	if (transport->protocol != TCP && (!sum || sum == 0xffff))
-		return transport->protocol == ICMP ? PASSED_CHECKSUM_UNFINISHED : FOUND;
-	if (bpf_l4_csum_replace(skb, at, 0, difference, checksum_flags(transport)))
+		return is_echo ? PASSED_CHECKSUM_UNFINISHED : FOUND;
+	if (bpf_l4_csum_replace(skb, at, 0, difference, checksum_flags(transport, direction)))
 		return PASSED_KERNEL_REFUSED;
-	if (transport->protocol == TCP)
+	if (transport->protocol == TCP || (transport->protocol == ICMP && !is_echo))
 		return FOUND;
 	if (bpf_skb_load_bytes(skb, at, &after, sizeof(after)))
 		return LOST;
-	if (transport->protocol == ICMP)
+	if (is_echo)
 		return after == before ? PASSED_CHECKSUM_UNFINISHED : FOUND;
 	/* Where it is not this packet's checksum that is left, but that of one in it (a tunnel), it went
 	 * wrong. */
 	if (after != folded((__u64)difference + before) ||
-	    before == sum_of_udp(transport, six, four, pseudo, from_ipv6))
+	    before == sum_of_udp(transport, six, four, pseudo, direction))
 		return FOUND;
 	if (bpf_skb_store_bytes(skb, at, &before, sizeof(before), 0))
 		return LOST;
@@ -200,7 +202,7 @@ INLINE int restore_checksum(struct __sk_buff *skb, const struct transport *trans
 			   ? LOST
 			   : PASSED_KERNEL_REFUSED;
 	if (bpf_l4_csum_replace(skb, checksum_at(transport), 0, (__u32)~difference,
-				checksum_flags(transport)))
+				checksum_flags(transport, FROM_IPV6)))
 		return LOST;
 	return PASSED_KERNEL_REFUSED;
 }

@@ -15,8 +15,7 @@
  * Before it runs, the kernel proves that a program ends and touches only its own memory. That is why most is
  * inlined, loops have a constant bound, and packets are read and written by copies instead of pointers.
  */
-#include "address_map.h"
-#include "checksum.h"
+#include "hairpin.h"
 
 char programs_license[] SEC("license") = "Dual MIT/GPL";
 
@@ -25,30 +24,6 @@ INLINE int is_alive(const struct settings *set, __u64 now)
 	const __u64 *until = bpf_map_lookup_elem(&heartbeat, &only);
 
 	return set && set->layout == LAYOUT && until && now <= *until;
-}
-
-INLINE void mark_used(__u32 slot, __u64 now)
-{
-	__u64 *used;
-
-	if (slot == NOT_LEASED)
-		return;
-	used = bpf_map_lookup_elem(&last_used, &slot);
-	/* The clock ticks rarely, and a line that is only read is not torn between CPUs. */
-	if (used && *used != now)
-		*used = now;
-}
-
-/* Whether a lease has been used so lately that it answers packets from the IPv4 side. */
-INLINE int is_active(const struct settings *set, __u32 slot, __u64 now)
-{
-	const __u64 *used;
-
-	if (slot == NOT_LEASED)
-		return 1;
-	used = bpf_map_lookup_elem(&last_used, &slot);
-	/* Times before the machine started are negative. */
-	return used && (__s64)(now - *used) <= (__s64)set->active;
 }
 
 /*
@@ -93,6 +68,19 @@ INLINE int rewrite(struct __sk_buff *skb, const struct transport *transport, con
 	return FOUND;
 }
 
+/* The two by themselves, as there is not enough of the stack for all at once. */
+SEPARATE int rewrite_to_ipv4(struct __sk_buff *skb, const struct transport *transport,
+			     const union ipv6_header *six, const union ipv4_header *four)
+{
+	return transport && six && four ? rewrite(skb, transport, six, four, FROM_IPV6) : PASSED_LENGTH;
+}
+
+SEPARATE int rewrite_to_ipv6(struct __sk_buff *skb, const struct transport *transport,
+			     const union ipv6_header *six, const union ipv4_header *four)
+{
+	return transport && six && four ? rewrite(skb, transport, six, four, FROM_IPV4) : PASSED_LENGTH;
+}
+
 /* Read the IPv6 header, and what stands behind it, of a packet that is for the program by these. */
 INLINE int read_ipv6(struct __sk_buff *skb, const struct settings *set, union ipv6_header *six,
 		     struct transport *transport)
@@ -123,7 +111,7 @@ SEPARATE int translate_ipv6(struct __sk_buff *skb, const struct settings *set, _
 	union ipv6_header six;
 	union ipv4_header four;
 	__u32 longest, flags;
-	int outcome, done;
+	int outcome, near, done;
 
 	if (!set)
 		return PASSED_NO_HEARTBEAT;
@@ -136,17 +124,20 @@ SEPARATE int translate_ipv6(struct __sk_buff *skb, const struct settings *set, _
 	known.far6 = six.destination;
 	known.near6 = six.source;
 	done = find_far_ipv4(set, &known);
-	if (done == FOUND && is_in_router_pool(set, known.far4))
-		done = PASSED_SPECIAL_ADDRESS;
-	if (done == FOUND)
-		done = find_near_ipv4(set, &known);
-	if (done != FOUND)
+	if (done != FOUND && done != FOUND_HERE)
 		return done;
+	if (is_in_router_pool(set, known.far4))
+		return PASSED_SPECIAL_ADDRESS;
+	near = find_near_ipv4(set, &known);
+	if (near != FOUND)
+		return near;
+	if (done == FOUND_HERE)
+		return turn_back(skb, set, &transport, &six, &known, now);
 	flags = longest > MINIMUM_MTU - IPV4_LENGTH ? DONT_FRAGMENT : 0;
 	write_ipv4(&four, (SWAPPED32(six.first) >> 20 & set->tos_kept) | set->tos_set,
 		   IPV4_LENGTH + transport.length, flags ? 0 : next_identification(skb), flags);
 	write_ipv4_end(&four, six.hop_limit - 1, transport.protocol, known.near4, known.far4);
-	done = rewrite(skb, &transport, &six, &four, FROM_IPV6);
+	done = rewrite_to_ipv4(skb, &transport, &six, &four);
 	if (done != FOUND)
 		return done;
 	mark_used(known.slot, now);
@@ -185,7 +176,7 @@ SEPARATE int translate_ipv4(struct __sk_buff *skb, const struct settings *set, _
 {
 	struct transport transport = {};
 	struct addresses known = {};
-	union ipv4_header four;
+	union ipv4_header four = {};
 	union ipv6_header six;
 	__u32 mtu, unfragmented_mtu;
 	int outcome, done;
@@ -209,14 +200,14 @@ SEPARATE int translate_ipv4(struct __sk_buff *skb, const struct settings *set, _
 	if (done == FOUND && !is_active(set, known.slot, now))
 		done = PASSED_DORMANT_LEASE;
 	if (done == FOUND)
-		done = find_far_ipv6(set, &known);
+		done = find_far_ipv6(set, &known, now);
 	if (done != FOUND)
 		return done;
 	write_ipv6(&six, (four.tos & set->traffic_class_kept) | set->traffic_class_set, transport.length,
 		   transport.protocol == ICMP ? ICMPV6 : transport.protocol, four.ttl - 1);
 	six.source = known.far6;
 	six.destination = known.near6;
-	done = rewrite(skb, &transport, &six, &four, FROM_IPV4);
+	done = rewrite_to_ipv6(skb, &transport, &six, &four);
 	if (done != FOUND)
 		return done;
 	mark_used(known.slot, now);
@@ -245,7 +236,7 @@ int nat64_fast_path(struct __sk_buff *skb)
 
 	if (count)
 		*count += 1; /* each CPU has its own */
-	if (outcome <= TO_IPV6_ICMP) {
+	if (outcome <= TURNED_BACK) {
 		skb->mark = 0; /* as of a packet that the daemon writes to the device */
 		return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 	}

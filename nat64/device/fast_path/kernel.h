@@ -91,6 +91,7 @@ struct __sk_buff {
 #define TC_ACT_UNSPEC (-1) /* go on as if this program were not there */
 #define TC_ACT_SHOT 2	   /* drop */
 
+#define BPF_F_INVALIDATE_HASH 2	  /* what the kernel knows of the addresses is no more true */
 #define BPF_F_INGRESS 1
 #define BPF_F_PSEUDO_HDR 0x10	  /* the checksum covers the changed addresses */
 #define BPF_F_MARK_MANGLED_0 0x20 /* zero means "no checksum"; a computed zero is sent as 0xffff */

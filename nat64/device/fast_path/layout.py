@@ -50,29 +50,30 @@ class Outcome(IntEnum):
     TO_IPV6_TCP = 3
     TO_IPV6_UDP = 4
     TO_IPV6_ICMP = 5
-    PASSED_NO_HEARTBEAT = 6
-    PASSED_NOT_IP = 7
-    PASSED_LENGTH = 8
-    PASSED_PROTOCOL = 9
-    PASSED_OPTIONS = 10
-    PASSED_FRAGMENT = 11
-    PASSED_HOP_LIMIT = 12
-    PASSED_TOO_BIG = 13
-    PASSED_OWN_ADDRESS = 14
-    PASSED_SPECIAL_ADDRESS = 15
-    PASSED_UNKNOWN_ADDRESS = 16
-    PASSED_DORMANT_LEASE = 17
-    PASSED_HAIRPIN = 18
-    PASSED_UDP_WITHOUT_CHECKSUM = 19
-    PASSED_ICMP_NOT_ECHO = 20
-    PASSED_CHECKSUM_UNFINISHED = 21
-    PASSED_KERNEL_REFUSED = 22
-    LOST = 23
+    TURNED_BACK = 6
+    PASSED_NO_HEARTBEAT = 7
+    PASSED_NOT_IP = 8
+    PASSED_LENGTH = 9
+    PASSED_PROTOCOL = 10
+    PASSED_OPTIONS = 11
+    PASSED_FRAGMENT = 12
+    PASSED_HOP_LIMIT = 13
+    PASSED_TOO_BIG = 14
+    PASSED_OWN_ADDRESS = 15
+    PASSED_SPECIAL_ADDRESS = 16
+    PASSED_UNKNOWN_ADDRESS = 17
+    PASSED_DORMANT_LEASE = 18
+    PASSED_HAIRPIN = 19
+    PASSED_UDP_WITHOUT_CHECKSUM = 20
+    PASSED_ICMP_NOT_ECHO = 21
+    PASSED_CHECKSUM_UNFINISHED = 22
+    PASSED_KERNEL_REFUSED = 23
+    LOST = 24
 
     @property
     def is_translated(self) -> bool:
-        """Whether the packet went on in the other family."""
-        return self <= Outcome.TO_IPV6_ICMP
+        """Whether the packet went on with other addresses."""
+        return self <= Outcome.TURNED_BACK
 
 
 MEANINGS: Final = {
@@ -82,6 +83,7 @@ MEANINGS: Final = {
     Outcome.TO_IPV6_TCP: "TCP, from IPv4 to IPv6",
     Outcome.TO_IPV6_UDP: "UDP, from IPv4 to IPv6",
     Outcome.TO_IPV6_ICMP: "echo requests and replies, from IPv4 to IPv6",
+    Outcome.TURNED_BACK: "from one host here to another, by its IPv4 address",
     Outcome.PASSED_NO_HEARTBEAT: "the daemon has stopped, or is changing the maps",
     Outcome.PASSED_NOT_IP: "neither IPv4 nor IPv6",
     Outcome.PASSED_LENGTH: "cut short, or longer than its header says",
@@ -94,7 +96,7 @@ MEANINGS: Final = {
     Outcome.PASSED_SPECIAL_ADDRESS: "an address that is not translated, or stands for routers (RFC 6791)",
     Outcome.PASSED_UNKNOWN_ADDRESS: "a new host, or an address without a mapping",
     Outcome.PASSED_DORMANT_LEASE: "from IPv4, for a host that has been silent for long",
-    Outcome.PASSED_HAIRPIN: "from one host here to another",
+    Outcome.PASSED_HAIRPIN: "from one host here to another that is unknown, or silent for long",
     Outcome.PASSED_UDP_WITHOUT_CHECKSUM: "UDP without a checksum, to be dropped, or too long to be given one",
     Outcome.PASSED_ICMP_NOT_ECHO: "ICMP errors and other messages that are no echo",
     Outcome.PASSED_CHECKSUM_UNFINISHED: "a checksum left to a device: of an echo message, or inside of a tunnel",

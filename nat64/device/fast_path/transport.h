@@ -24,7 +24,7 @@ struct transport {
 	__u64 new_type;
 };
 
-/* In `sum`: it follows the addresses; there is none and stays none; UDP from IPv4 gets the one that it lacks. */
+/* In `sum`: it follows the addresses; there is none, or not here; UDP from IPv4 gets the one that it lacks. */
 #define SUM_FOLLOWS 0
 #define SUM_ABSENT 1
 #define SUM_CALCULATED 2
@@ -110,6 +110,15 @@ INLINE int read_transport(struct __sk_buff *skb, const struct settings *set, str
 	default:
 		return PASSED_PROTOCOL;
 	}
+}
+
+/* Whether a packet that stands for several has the header that each of them is to have. */
+INLINE int may_be_cut_up(const struct __sk_buff *skb, const struct transport *transport)
+{
+	__u64 least = transport->protocol == TCP ? 20 : 8;
+
+	return !skb->gso_size ||
+	       (transport->header_length >= least && transport->header_length <= transport->length);
 }
 
 /* The length of the longest packet on a link that one of so many octets of headers and transport stands for.

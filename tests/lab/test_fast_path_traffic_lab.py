@@ -117,6 +117,17 @@ wire.send(header + router + own + b"\\x08\\x00" + packet + payload)
 """
 
 
+_ASK_LONG: Final = """
+import socket, sys
+ask = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+ask.settimeout(5)
+for length in (1453, 4000, 20000):
+    data = (bytes(range(1, 252)) * 80)[:length]
+    ask.sendto(data, (sys.argv[1], 4001))
+    assert ask.recv(1 << 16) == data, length
+"""
+
+
 class FastPathOnly:
     """The gateway's TUN device, with the program on it."""
 
@@ -235,6 +246,29 @@ def test_a_tunnel_without_a_checksum_whose_inner_one_is_unfinished_is_left_to_th
 
     wait_until(lambda: only.ask("outcomes")["PASSED_CHECKSUM_UNFINISHED"] == 1, "the tunnel's packet")
     assert only.ask("arrived")["IPv4:17"] >= 1
+
+
+def test_rfc7915_5_1_1_fragments_that_fit_are_translated_one_by_one(only: FastPathOnly) -> None:
+    network = only.network
+    network.server.run("ip", "route", "change", "default", "via", "203.0.113.1", "mtu", "1250")
+    _wait_ready(network.server.popen(sys.executable, "-c", _ECHO))
+
+    network.client.python(_ASK_LONG, SERVER6)
+
+    outcomes = only.ask("outcomes")
+    assert outcomes["TO_IPV4_UDP"] == 2 + 3 + 14  # of at most 1448 octets, the UDP header with them
+    assert outcomes["TO_IPV6_UDP"] == 2 + 4 + 17  # of at most 1224
+    assert not {"IPv6:44", "IPv4:17"} & only.ask("arrived").keys()
+
+
+def test_fragments_that_do_not_fit_are_left_to_the_daemon(only: FastPathOnly) -> None:
+    _wait_ready(only.network.server.popen(sys.executable, "-c", _ECHO))
+
+    assert only.network.client.run(sys.executable, "-c", _ASK_LONG, SERVER6, check=False).returncode
+
+    outcomes = only.ask("outcomes")
+    assert (outcomes["TO_IPV4_UDP"], outcomes["TO_IPV6_UDP"], outcomes["PASSED_TOO_BIG"]) == (2, 0, 1)
+    assert only.ask("arrived")["IPv4:17"] == 1
 
 
 @pytest.mark.parametrize("size", ["0", "8", "56", "1212"])

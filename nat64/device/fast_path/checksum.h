@@ -10,7 +10,7 @@
 #ifndef NAT64_CHECKSUM_H
 #define NAT64_CHECKSUM_H
 
-#include "transport.h"
+#include "fragments.h"
 
 /*
  * A pseudo-header, RFC 8200 section 8.1, with the first word of an ICMP message behind it. There is one, lent
@@ -71,12 +71,15 @@ SEPARATE int sum_of(struct __sk_buff *skb, __u32 at, __u32 length)
 	return folded(sum);
 }
 
-INLINE void fill_pseudo_header(struct pseudo_header *pseudo, const union ipv6_header *six, __be32 type)
+INLINE void fill_pseudo_header(struct pseudo_header *pseudo, const struct transport *transport,
+			       const union ipv6_header *six, __be32 type)
 {
+	__u32 protocol = transport->protocol == ICMP ? ICMPV6 : transport->protocol;
+
 	pseudo->source = six->source;
 	pseudo->destination = six->destination;
 	pseudo->length_protocol =
-	    SWAPPED32((__u32)SWAPPED16(six->payload_length)) | (__u64)SWAPPED32((__u32)six->protocol) << 32;
+	    SWAPPED32((__u32)transport->length) | (__u64)SWAPPED32(protocol) << 32;
 	pseudo->type = type;
 }
 
@@ -90,7 +93,7 @@ INLINE __u32 difference_of(const struct transport *transport, const union ipv6_h
 	if (transport->protocol != ICMP)
 		return from_ipv6 ? bpf_csum_diff(&six->source, 32, &four->source, 8, 0)
 				 : bpf_csum_diff(&four->source, 8, &six->source, 32, 0);
-	fill_pseudo_header(pseudo, six, from_ipv6 ? type : new_type);
+	fill_pseudo_header(pseudo, transport, six, from_ipv6 ? type : new_type);
 	return from_ipv6 ? bpf_csum_diff(pseudo, sizeof(*pseudo), &new_type, 4, 0)
 			 : bpf_csum_diff(&type, 4, pseudo, sizeof(*pseudo), 0);
 }
@@ -102,7 +105,7 @@ INLINE __u16 sum_of_udp(const struct transport *transport, const union ipv6_head
 	if (!from_ipv6)
 		return folded((__u64)four->source + four->destination + SWAPPED32((__u32)transport->length) +
 			      (__u64)SWAPPED32((__u32)UDP));
-	fill_pseudo_header(pseudo, six, 0);
+	fill_pseudo_header(pseudo, transport, six, 0);
 	return folded((__u32)bpf_csum_diff(0, 0, pseudo, sizeof(*pseudo), 0));
 }
 
@@ -144,7 +147,7 @@ INLINE int calculate_checksum(struct __sk_buff *skb, const struct transport *tra
 
 	if (sum < 0)
 		return PASSED_UDP_WITHOUT_CHECKSUM;
-	fill_pseudo_header(pseudo, six, 0);
+	fill_pseudo_header(pseudo, transport, six, 0);
 	sum = folded((__u32)sum + (__u64)(__u32)bpf_csum_diff(0, 0, pseudo, sizeof(*pseudo), 0));
 	if (sum == 0xffff) /* a checksum of zero, which would have to be written otherwise, and tells nothing */
 		return PASSED_UDP_WITHOUT_CHECKSUM;
@@ -169,8 +172,11 @@ INLINE int adjust_checksum(struct __sk_buff *skb, const struct transport *transp
 		return FOUND;
 	if (direction == FROM_IPV4 && transport->sum == SUM_CALCULATED)
 		return calculate_checksum(skb, transport, six, pseudo);
-	/* Nothing changes (of TCP's, one zero to the other), or by nothing the kernel tells what it lacks. */
-	if (transport->protocol != TCP && (!sum || sum == 0xffff))
+	/*
+	 * Nothing changes (but where a checksum may be either zero, which becomes the other), or by nothing the
+	 * kernel tells what it lacks.
+	 */
+	if ((transport->protocol == UDP || is_echo) && (!sum || sum == 0xffff))
 		return is_echo ? PASSED_CHECKSUM_UNFINISHED : FOUND;
 	if (bpf_l4_csum_replace(skb, at, 0, difference, checksum_flags(transport, direction)))
 		return PASSED_KERNEL_REFUSED;

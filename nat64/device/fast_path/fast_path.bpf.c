@@ -60,6 +60,10 @@ INLINE int rewrite(struct __sk_buff *skb, const struct transport *transport, con
 		return done;
 	if (bpf_skb_change_proto(skb, SWAPPED16((from_ipv6 ? ETH_P_IP : ETH_P_IPV6)), 0))
 		return restore_checksum(skb, transport, difference);
+	if (transport->is_fragment && resize_for_fragment_header(skb, from_ipv6))
+		return LOST;
+	if (!from_ipv6 && transport->is_fragment && store_fragment_header(skb, transport))
+		return LOST;
 	if (from_ipv6 ? bpf_skb_store_bytes(skb, link_header, four, IPV4_LENGTH, 0)
 		      : bpf_skb_store_bytes(skb, link_header, six, IPV6_LENGTH, 0))
 		return LOST;
@@ -100,6 +104,8 @@ INLINE int read_ipv6(struct __sk_buff *skb, const struct settings *set, union ip
 	transport->at = link_header + IPV6_LENGTH;
 	transport->length = SWAPPED16(six->payload_length);
 	transport->protocol = six->protocol == ICMPV6 ? ICMP : six->protocol;
+	if (transport->protocol == FRAGMENT)
+		return read_fragment_header(skb, set, transport);
 	return read_transport(skb, set, transport, FROM_IPV6);
 }
 
@@ -110,7 +116,7 @@ SEPARATE int translate_ipv6(struct __sk_buff *skb, const struct settings *set, _
 	struct addresses known = {};
 	union ipv6_header six;
 	union ipv4_header four;
-	__u32 longest, flags;
+	__u32 longest, flags, number;
 	int outcome, near, done;
 
 	if (!set)
@@ -133,9 +139,15 @@ SEPARATE int translate_ipv6(struct __sk_buff *skb, const struct settings *set, _
 		return near;
 	if (done == FOUND_HERE)
 		return turn_back(skb, set, &transport, &six, &known, now);
-	flags = longest > MINIMUM_MTU - IPV4_LENGTH ? DONT_FRAGMENT : 0;
+	if (transport.is_fragment) {
+		flags = transport.position;
+		number = transport.identification;
+	} else {
+		flags = longest > MINIMUM_MTU - IPV4_LENGTH ? DONT_FRAGMENT : 0;
+		number = flags ? 0 : next_identification(skb);
+	}
 	write_ipv4(&four, (SWAPPED32(six.first) >> 20 & set->tos_kept) | set->tos_set,
-		   IPV4_LENGTH + transport.length, flags ? 0 : next_identification(skb), flags);
+		   IPV4_LENGTH + transport.length, number, flags);
 	write_ipv4_end(&four, six.hop_limit - 1, transport.protocol, known.near4, known.far4);
 	done = rewrite_to_ipv4(skb, &transport, &six, &four);
 	if (done != FOUND)
@@ -155,8 +167,6 @@ INLINE int read_ipv4(struct __sk_buff *skb, const struct settings *set, union ip
 	if (SWAPPED16(four->total_length) < IPV4_LENGTH ||
 	    link_header + SWAPPED16(four->total_length) != skb->len)
 		return PASSED_LENGTH;
-	if (four->flags & SWAPPED16(FRAGMENTED))
-		return PASSED_FRAGMENT;
 	if (four->ttl < 2)
 		return PASSED_HOP_LIMIT;
 	if (four->source == set->own_ipv4 || four->destination == set->own_ipv4)
@@ -168,6 +178,11 @@ INLINE int read_ipv4(struct __sk_buff *skb, const struct settings *set, union ip
 	transport->at = link_header + IPV4_LENGTH;
 	transport->length = SWAPPED16(four->total_length) - IPV4_LENGTH;
 	transport->protocol = four->protocol;
+	if (four->flags & SWAPPED16(FRAGMENTED)) {
+		transport->position = SWAPPED16(four->flags) & FRAGMENTED;
+		transport->identification = SWAPPED16(four->identification);
+		return read_fragment(skb, set, transport, FROM_IPV4);
+	}
 	return read_transport(skb, set, transport, FROM_IPV4);
 }
 
@@ -178,7 +193,7 @@ SEPARATE int translate_ipv4(struct __sk_buff *skb, const struct settings *set, _
 	struct addresses known = {};
 	union ipv4_header four = {};
 	union ipv6_header six;
-	__u32 mtu, unfragmented_mtu;
+	__u32 mtu, unfragmented_mtu, protocol;
 	int outcome, done;
 
 	if (!set)
@@ -192,7 +207,7 @@ SEPARATE int translate_ipv4(struct __sk_buff *skb, const struct settings *set, _
 	READ_HERE(unfragmented_mtu);
 	if (!(four.flags & SWAPPED16(DONT_FRAGMENT)))
 		mtu = unfragmented_mtu;
-	if (longest_on_link(skb, &transport, IPV6_LENGTH) > mtu)
+	if (longest_on_link(skb, &transport, IPV6_LENGTH + fragment_length(&transport)) > mtu)
 		return PASSED_TOO_BIG;
 	known.near4 = four.destination;
 	known.far4 = four.source;
@@ -203,8 +218,10 @@ SEPARATE int translate_ipv4(struct __sk_buff *skb, const struct settings *set, _
 		done = find_far_ipv6(set, &known, now);
 	if (done != FOUND)
 		return done;
-	write_ipv6(&six, (four.tos & set->traffic_class_kept) | set->traffic_class_set, transport.length,
-		   transport.protocol == ICMP ? ICMPV6 : transport.protocol, four.ttl - 1);
+	protocol = transport.protocol == ICMP ? ICMPV6 : transport.protocol;
+	write_ipv6(&six, (four.tos & set->traffic_class_kept) | set->traffic_class_set,
+		   transport.length + fragment_length(&transport),
+		   transport.is_fragment ? FRAGMENT : protocol, four.ttl - 1);
 	six.source = known.far6;
 	six.destination = known.near6;
 	done = rewrite_to_ipv6(skb, &transport, &six, &four);

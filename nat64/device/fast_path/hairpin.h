@@ -52,6 +52,8 @@ SEPARATE int rewrite_turned_back(struct __sk_buff *skb, const struct transport *
 		   six->hop_limit - 1);
 	six->source = known->far6;
 	six->destination = known->near6;
+	if (transport->is_fragment && store_fragment_header(skb, transport))
+		return LOST;
 	return bpf_skb_store_bytes(skb, link_header, six, IPV6_LENGTH, BPF_F_INVALIDATE_HASH) ? LOST : FOUND;
 }
 
@@ -64,9 +66,11 @@ INLINE int turn_back(struct __sk_buff *skb, const struct settings *set, const st
 
 	if (done != FOUND)
 		return done;
+	if (transport->is_fragment && !is_part(transport)) /* it would lose the fragment header */
+		return PASSED_FRAGMENT;
 	if (!may_be_cut_up(skb, transport))
 		return PASSED_LENGTH;
-	if (longest_on_link(skb, transport, IPV6_LENGTH) > set->mtu)
+	if (longest_on_link(skb, transport, IPV6_LENGTH + fragment_length(transport)) > set->mtu)
 		return PASSED_TOO_BIG;
 	done = rewrite_turned_back(skb, transport, six, known);
 	if (done != FOUND)

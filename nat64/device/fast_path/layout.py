@@ -89,7 +89,7 @@ MEANINGS: Final = {
     Outcome.PASSED_LENGTH: "cut short, or longer than its header says",
     Outcome.PASSED_PROTOCOL: "neither TCP nor UDP nor ICMP, or behind IPv6 extension headers",
     Outcome.PASSED_OPTIONS: "IPv4 options",
-    Outcome.PASSED_FRAGMENT: "an IPv4 fragment",
+    Outcome.PASSED_FRAGMENT: "a fragment of anything but TCP and UDP",
     Outcome.PASSED_HOP_LIMIT: "its TTL or hop limit ends here",
     Outcome.PASSED_TOO_BIG: "too big for the MTU, or to be fragmented",
     Outcome.PASSED_OWN_ADDRESS: "from or to the translator itself",

@@ -22,6 +22,9 @@ struct transport {
 	__u64 type;	/* these three for ICMP alone */
 	__u64 code;
 	__u64 new_type;
+	__u64 is_fragment; /* and these three for fragments, see fragments.h */
+	__u64 position;	   /* more fragments, and the offset, as IPv4 has them */
+	__u64 identification;
 };
 
 /* In `sum`: it follows the addresses; there is none, or not here; UDP from IPv4 gets the one that it lacks. */
@@ -54,6 +57,8 @@ INLINE int read_udp_without_checksum(struct __sk_buff *skb, const struct setting
 	if (from_ipv6 || set->flags & UDP_ZERO_FORWARD)
 		return TO_IPV4_UDP;
 	transport->sum = SUM_CALCULATED;
+	if (transport->is_fragment) /* the checksum would cover all of them */
+		return PASSED_UDP_WITHOUT_CHECKSUM;
 	if (!(set->flags & UDP_ZERO_CALCULATE) || bpf_skb_load_bytes(skb, transport->at + 4, &length, 2) ||
 	    SWAPPED16(length) != transport->length)
 		return PASSED_UDP_WITHOUT_CHECKSUM;

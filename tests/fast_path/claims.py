@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from tests.fast_path import icmp_errors
+
 if TYPE_CHECKING:
     from tests.fast_path.packets import Case
 
@@ -64,7 +66,7 @@ def at_zero(packet: bytes, translated: bytes) -> bytes:
     return packet[:at] + ((before - after) % 0xFFFF or 0xFFFF).to_bytes(2, "big") + packet[at + 2 :]
 
 
-def is_claimed(case: Case, sent: bytes, mtu: int) -> bool:
+def is_claimed(case: Case, sent: bytes, mtu: int, own_ipv6: bytes) -> bool:
     """Whether the program claims to carry a packet, of a known host, for which Python sends this one."""
     packet = case.packet
     headers = read(packet)
@@ -72,6 +74,8 @@ def is_claimed(case: Case, sent: bytes, mtu: int) -> bool:
         return False
     if headers.position is not None and not _is_fragment_claimed(case, headers, sent):
         return False
+    if icmp_errors.is_error(packet):
+        return icmp_errors.is_claimed(packet, sent, own_ipv6)
     return headers.is_later_fragment or _is_transport_claimed(case, headers, sent)
 
 

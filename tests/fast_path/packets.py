@@ -6,6 +6,7 @@ import struct
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from tests.fast_path import icmp_errors
 from tests.fast_path.gateway import HOSTS, OWN4
 
 if TYPE_CHECKING:
@@ -116,6 +117,8 @@ class Generator:
         random = self._random
         from_ipv6 = random.random() < 0.5
         packet = self._ipv6() if from_ipv6 else self._ipv4()
+        if not from_ipv6 and random.random() < 0.15:
+            packet = self._error_about(packet)
         is_whole = True
         if random.random() < 0.15:
             damaged, is_whole = self._damaged(packet), False
@@ -181,6 +184,19 @@ class Generator:
         if protocol == _UDP and kind < 0.15:
             return payload[:6] + b"\0\0" + payload[8:]
         return _with_checksum(protocol, addresses, payload) if kind < 0.75 else payload
+
+    def _error_about(self, packet: bytes) -> bytes:
+        """Return an ICMP error, mostly about what a host answered to a packet from IPv4."""
+        random = self._random
+        sent = packet[:12] + packet[16:20] + packet[12:16] + packet[20:]
+        payload = icmp_errors.message(random, sent)
+        source = packet[12:16] if random.random() < 0.5 else self._far4()
+        near = packet[16:20] if random.random() < 0.9 else self._addresses4()[1]
+        ttl = random.choices((64, 255, 2, 1), (80, 10, 6, 4))[0]
+        head = struct.pack(
+            "!BBHHHBBH", 0x45, 0xC0, 20 + len(payload), random.getrandbits(16), 0, ttl, _ICMP, 0
+        )
+        return head + source + near + payload
 
     def _addresses6(self) -> tuple[bytes, bytes]:
         """Return a source, mostly a host, and a destination, mostly through a prefix."""

@@ -180,9 +180,30 @@ def test_what_it_leaves_is_counted_by_its_reason(gateway: Gateway, packet: bytes
     gateway.prepare()
     lease = gateway.leases[0]
 
-    assert (
-        _outcome(gateway, packet.replace(b"HOST" * 4, lease.host).replace(b"POOL", lease.address)) is outcome
-    )
+    packet = packet.replace(b"HOST" * 4, lease.host).replace(b"POOL", lease.address)
+    assert _outcome(gateway, packet) is outcome
+
+
+@pytest.mark.parametrize(
+    ("length", "wrong", "outcome"),
+    [
+        (0, 0, Outcome.ERROR_TO_IPV6),
+        (7, 0, Outcome.PASSED_ICMP_NOT_ECHO),  # RFC 4884: something stands behind the packet
+        (0, 1, Outcome.PASSED_ICMP_NOT_ECHO),
+    ],
+    ids=["right", "with an extension", "with a wrong checksum"],
+)
+def test_an_icmp_error_is_translated_that_is_right_and_tells_nothing_more(
+    gateway: Gateway, length: int, wrong: int, outcome: Outcome
+) -> None:
+    gateway.prepare()
+    pooled = gateway.leases[0].address
+    blank = struct.pack("!BBHBBH", 3, 4, 0, 0, length, 1400) + _four(pooled, _SERVER, flags=0x4000)
+    checksum = (wrong - int.from_bytes(blank, "big")) % 0xFFFF
+    packet = _four(_SERVER, pooled, blank[:2] + checksum.to_bytes(2, "big") + blank[4:])
+
+    assert _outcome(gateway, packet[:9] + b"\1" + packet[10:]) is outcome
+    assert gateway.marked() == set()
 
 
 def test_rfc7757_4_2_2_a_packet_to_another_host_turns_back_and_marks_both_leases(gateway: Gateway) -> None:

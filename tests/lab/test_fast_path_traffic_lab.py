@@ -128,6 +128,19 @@ for length in (1453, 4000, 20000):
 """
 
 
+_REFUSED: Final = """
+import socket, sys
+ask = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+ask.settimeout(5)
+ask.connect((sys.argv[1], 4009))
+ask.send(b"nobody there")
+try:
+    ask.recv(1)
+except ConnectionRefusedError:
+    print("refused")
+"""
+
+
 class FastPathOnly:
     """The gateway's TUN device, with the program on it."""
 
@@ -269,6 +282,16 @@ def test_fragments_that_do_not_fit_are_left_to_the_daemon(only: FastPathOnly) ->
     outcomes = only.ask("outcomes")
     assert (outcomes["TO_IPV4_UDP"], outcomes["TO_IPV6_UDP"], outcomes["PASSED_TOO_BIG"]) == (2, 0, 1)
     assert only.ask("arrived")["IPv4:17"] == 1
+
+
+def test_what_a_server_and_a_router_refuse_is_told_to_the_client(only: FastPathOnly) -> None:
+    network = only.network
+    refused = network.client.run(sys.executable, "-c", _REFUSED, SERVER6).stdout
+    shown = network.client.run("ping", "-c1", "-W5", "-t4", SERVER6, check=False).stdout
+
+    assert refused == "refused\n"
+    assert "From 2001:db8:64:ff9b::c633:6401 icmp_seq=1 Time exceeded: Hop limit" in shown
+    assert only.ask("outcomes")["ERROR_TO_IPV6"] == 2
 
 
 @pytest.mark.parametrize("size", ["0", "8", "56", "1212"])

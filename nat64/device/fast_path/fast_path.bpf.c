@@ -16,6 +16,7 @@
  * inlined, loops have a constant bound, and packets are read and written by copies instead of pointers.
  */
 #include "hairpin.h"
+#include "icmp_errors.h"
 
 char programs_license[] SEC("license") = "Dual MIT/GPL";
 
@@ -231,6 +232,13 @@ SEPARATE int translate_ipv4(struct __sk_buff *skb, const struct settings *set, _
 	return outcome + (TO_IPV6_TCP - TO_IPV4_TCP);
 }
 
+INLINE int translate_ipv4_or_error(struct __sk_buff *skb, const struct settings *set, __u64 now)
+{
+	int outcome = translate_ipv4(skb, set, now);
+
+	return outcome == PASSED_ICMP_NOT_ECHO ? translate_error(skb, set, now) : outcome;
+}
+
 INLINE int translate(struct __sk_buff *skb)
 {
 	const struct settings *set = bpf_map_lookup_elem(&settings, &only);
@@ -241,7 +249,7 @@ INLINE int translate(struct __sk_buff *skb)
 	if (skb->protocol == SWAPPED16(ETH_P_IPV6))
 		return translate_ipv6(skb, set, now);
 	if (skb->protocol == SWAPPED16(ETH_P_IP))
-		return translate_ipv4(skb, set, now);
+		return translate_ipv4_or_error(skb, set, now);
 	return PASSED_NOT_IP;
 }
 
@@ -253,7 +261,7 @@ int nat64_fast_path(struct __sk_buff *skb)
 
 	if (count)
 		*count += 1; /* each CPU has its own */
-	if (outcome <= TURNED_BACK) {
+	if (outcome <= ERROR_TO_IPV6) {
 		skb->mark = 0; /* as of a packet that the daemon writes to the device */
 		return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 	}

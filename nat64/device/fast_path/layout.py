@@ -51,29 +51,30 @@ class Outcome(IntEnum):
     TO_IPV6_UDP = 4
     TO_IPV6_ICMP = 5
     TURNED_BACK = 6
-    PASSED_NO_HEARTBEAT = 7
-    PASSED_NOT_IP = 8
-    PASSED_LENGTH = 9
-    PASSED_PROTOCOL = 10
-    PASSED_OPTIONS = 11
-    PASSED_FRAGMENT = 12
-    PASSED_HOP_LIMIT = 13
-    PASSED_TOO_BIG = 14
-    PASSED_OWN_ADDRESS = 15
-    PASSED_SPECIAL_ADDRESS = 16
-    PASSED_UNKNOWN_ADDRESS = 17
-    PASSED_DORMANT_LEASE = 18
-    PASSED_HAIRPIN = 19
-    PASSED_UDP_WITHOUT_CHECKSUM = 20
-    PASSED_ICMP_NOT_ECHO = 21
-    PASSED_CHECKSUM_UNFINISHED = 22
-    PASSED_KERNEL_REFUSED = 23
-    LOST = 24
+    ERROR_TO_IPV6 = 7
+    PASSED_NO_HEARTBEAT = 8
+    PASSED_NOT_IP = 9
+    PASSED_LENGTH = 10
+    PASSED_PROTOCOL = 11
+    PASSED_OPTIONS = 12
+    PASSED_FRAGMENT = 13
+    PASSED_HOP_LIMIT = 14
+    PASSED_TOO_BIG = 15
+    PASSED_OWN_ADDRESS = 16
+    PASSED_SPECIAL_ADDRESS = 17
+    PASSED_UNKNOWN_ADDRESS = 18
+    PASSED_DORMANT_LEASE = 19
+    PASSED_HAIRPIN = 20
+    PASSED_UDP_WITHOUT_CHECKSUM = 21
+    PASSED_ICMP_NOT_ECHO = 22
+    PASSED_CHECKSUM_UNFINISHED = 23
+    PASSED_KERNEL_REFUSED = 24
+    LOST = 25
 
     @property
     def is_translated(self) -> bool:
         """Whether the packet went on with other addresses."""
-        return self <= Outcome.TURNED_BACK
+        return self <= Outcome.ERROR_TO_IPV6
 
 
 MEANINGS: Final = {
@@ -84,6 +85,7 @@ MEANINGS: Final = {
     Outcome.TO_IPV6_UDP: "UDP, from IPv4 to IPv6",
     Outcome.TO_IPV6_ICMP: "echo requests and replies, from IPv4 to IPv6",
     Outcome.TURNED_BACK: "from one host here to another, by its IPv4 address",
+    Outcome.ERROR_TO_IPV6: "ICMP errors, from IPv4 to IPv6",
     Outcome.PASSED_NO_HEARTBEAT: "the daemon has stopped, or is changing the maps",
     Outcome.PASSED_NOT_IP: "neither IPv4 nor IPv6",
     Outcome.PASSED_LENGTH: "cut short, or longer than its header says",
@@ -98,7 +100,7 @@ MEANINGS: Final = {
     Outcome.PASSED_DORMANT_LEASE: "from IPv4, for a host that has been silent for long",
     Outcome.PASSED_HAIRPIN: "from one host here to another that is unknown, or silent for long",
     Outcome.PASSED_UDP_WITHOUT_CHECKSUM: "UDP without a checksum, to be dropped, or too long to be given one",
-    Outcome.PASSED_ICMP_NOT_ECHO: "ICMP errors and other messages that are no echo",
+    Outcome.PASSED_ICMP_NOT_ECHO: "ICMP errors from IPv6, rare or damaged ones from IPv4, and other messages that are no echo",
     Outcome.PASSED_CHECKSUM_UNFINISHED: "a checksum left to a device: of an echo message, or inside of a tunnel",
     Outcome.PASSED_KERNEL_REFUSED: "the kernel would not change the packet",
     Outcome.LOST: "dropped, because the kernel ran out of memory halfway",

@@ -107,7 +107,7 @@ struct network_map {
 };
 
 /*
- * What became of a packet. The first seven were translated; the rest went on to the daemon as they came,
+ * What became of a packet. The first eight were translated; the rest went on to the daemon as they came,
  * but for LOST.
  */
 enum outcome {
@@ -118,6 +118,7 @@ enum outcome {
 	TO_IPV6_UDP,
 	TO_IPV6_ICMP,
 	TURNED_BACK,
+	ERROR_TO_IPV6,
 	PASSED_NO_HEARTBEAT,
 	PASSED_NOT_IP,
 	PASSED_LENGTH,

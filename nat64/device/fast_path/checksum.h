@@ -31,8 +31,7 @@ _Static_assert(sizeof(struct pseudo_header) == 48, "nothing is free in it, as th
 SEPARATE int sum_of(struct __sk_buff *skb, __u32 at, __u32 length)
 {
 	struct octets *part = bpf_map_lookup_elem(&summed, &only);
-	__be32 last = 0;
-	__u64 sum = 0;
+	__u64 sum = 0, last = 0;
 
 	if (!part || length >= MOST_SUMMED)
 		return -1;
@@ -166,7 +165,8 @@ INLINE int adjust_checksum(struct __sk_buff *skb, const struct transport *transp
 	int is_echo = transport->protocol == ICMP && direction != IPV6_TO_IPV6;
 	__u32 at = checksum_at(transport);
 	__u16 sum = folded(difference);
-	__be16 before = transport->checksum, after;
+	__u64 before = transport->checksum;
+	__be16 after;
 
 	if (transport->sum == SUM_ABSENT)
 		return FOUND;
@@ -188,23 +188,23 @@ INLINE int adjust_checksum(struct __sk_buff *skb, const struct transport *transp
 		return after == before ? PASSED_CHECKSUM_UNFINISHED : FOUND;
 	/* Where it is not this packet's checksum that is left, but that of one in it (a tunnel), it went
 	 * wrong. */
-	if (after != folded((__u64)difference + before) ||
+	if (after != folded(difference + before) ||
 	    before == sum_of_udp(transport, six, four, pseudo, direction))
 		return FOUND;
-	if (bpf_skb_store_bytes(skb, at, &before, sizeof(before), 0))
+	if (bpf_skb_store_bytes(skb, at, &before, 2, 0))
 		return LOST;
 	return PASSED_CHECKSUM_UNFINISHED;
 }
 
+static const __u64 no_checksum = 0; /* not on the stack, of which there is too little */
+
 /* Undo that for a packet that cannot be translated after all. */
 INLINE int restore_checksum(struct __sk_buff *skb, const struct transport *transport, __u32 difference)
 {
-	__be16 none = 0;
-
 	if (transport->sum == SUM_ABSENT)
 		return PASSED_KERNEL_REFUSED;
 	if (transport->sum == SUM_CALCULATED)
-		return bpf_skb_store_bytes(skb, checksum_at(transport), &none, sizeof(none), 0)
+		return bpf_skb_store_bytes(skb, checksum_at(transport), &no_checksum, 2, 0)
 			   ? LOST
 			   : PASSED_KERNEL_REFUSED;
 	if (bpf_l4_csum_replace(skb, checksum_at(transport), 0, (__u32)~difference,

@@ -55,7 +55,7 @@ INLINE int rewrite(struct __sk_buff *skb, const struct transport *transport, con
 	__u32 difference = difference_of(transport, six, four, &pseudo, from_ipv6);
 	int done = adjust_checksum(skb, transport, six, four, &pseudo, difference, from_ipv6);
 	__u32 at = link_header + (from_ipv6 ? IPV4_LENGTH : IPV6_LENGTH);
-	__u8 new_type = transport->new_type;
+	__u64 new_type = transport->new_type;
 
 	if (done != FOUND)
 		return done;
@@ -68,7 +68,7 @@ INLINE int rewrite(struct __sk_buff *skb, const struct transport *transport, con
 	if (from_ipv6 ? bpf_skb_store_bytes(skb, link_header, four, IPV4_LENGTH, 0)
 		      : bpf_skb_store_bytes(skb, link_header, six, IPV6_LENGTH, 0))
 		return LOST;
-	if (transport->protocol == ICMP && bpf_skb_store_bytes(skb, at, &new_type, sizeof(new_type), 0))
+	if (transport->protocol == ICMP && bpf_skb_store_bytes(skb, at, &new_type, 1, 0))
 		return LOST;
 	return FOUND;
 }
@@ -153,7 +153,7 @@ SEPARATE int translate_ipv6(struct __sk_buff *skb, const struct settings *set, _
 	done = rewrite_to_ipv4(skb, &transport, &six, &four);
 	if (done != FOUND)
 		return done;
-	mark_used(known.slot, now);
+	mark_used(&known.slot, now);
 	return outcome;
 }
 
@@ -213,7 +213,7 @@ SEPARATE int translate_ipv4(struct __sk_buff *skb, const struct settings *set, _
 	known.near4 = four.destination;
 	known.far4 = four.source;
 	done = find_near_ipv6(set, &known);
-	if (done == FOUND && !is_active(set, known.slot, now))
+	if (done == FOUND && !is_active(set, &known.slot, now))
 		done = PASSED_DORMANT_LEASE;
 	if (done == FOUND)
 		done = find_far_ipv6(set, &known, now);
@@ -228,7 +228,7 @@ SEPARATE int translate_ipv4(struct __sk_buff *skb, const struct settings *set, _
 	done = rewrite_to_ipv6(skb, &transport, &six, &four);
 	if (done != FOUND)
 		return done;
-	mark_used(known.slot, now);
+	mark_used(&known.slot, now);
 	return outcome + (TO_IPV6_TCP - TO_IPV4_TCP);
 }
 

@@ -149,7 +149,7 @@ SEPARATE int find_ipv6(const struct settings *set, struct addresses *known, __u6
 	known->near4 = near;
 	known->far4 = far;
 	done = find_near_ipv6(set, known);
-	if (done == FOUND && !is_active(set, known->slot, now))
+	if (done == FOUND && !is_active(set, &known->slot, now))
 		done = PASSED_DORMANT_LEASE;
 	return done == FOUND ? find_far_ipv6(set, known, now) : done;
 }
@@ -161,7 +161,7 @@ SEPARATE int rewrite_inner_transport(struct __sk_buff *skb, const struct error *
 	struct transport inner = {};
 	struct pseudo_header pseudo;
 	__u32 difference;
-	__u8 new_type;
+	__u64 new_type;
 	int done;
 
 	if (!error || !six || !four)
@@ -174,7 +174,7 @@ SEPARATE int rewrite_inner_transport(struct __sk_buff *skb, const struct error *
 				inner.protocol == UDP ? BPF_F_MARK_MANGLED_0 : 0))
 		return PASSED_KERNEL_REFUSED;
 	new_type = inner.new_type;
-	if (inner.protocol == ICMP && bpf_skb_store_bytes(skb, inner.at, &new_type, sizeof(new_type), 0))
+	if (inner.protocol == ICMP && bpf_skb_store_bytes(skb, inner.at, &new_type, 1, 0))
 		return LOST;
 	return FOUND;
 }
@@ -186,18 +186,16 @@ SEPARATE int rewrite_error(struct __sk_buff *skb, const struct error *error, con
 	__u32 at = link_header + IPV6_LENGTH, length;
 	struct transport transport = {};
 	struct pseudo_header pseudo;
-	__be32 words[2];
-	__be16 checksum;
+	__u64 start, checksum;
 	int sum;
 
 	if (!error || !outer || !inner)
 		return LOST;
-	words[0] = error->type | error->code << 8;
-	words[1] = SWAPPED32((__u32)error->rest);
+	start = error->type | error->code << 8 | (__u64)SWAPPED32((__u32)error->rest) << 32;
 	if (bpf_skb_change_proto(skb, SWAPPED16(ETH_P_IPV6), 0) ||
 	    bpf_skb_adjust_room(skb, LONGER_BY, BPF_ADJ_ROOM_NET, 0) ||
 	    bpf_skb_store_bytes(skb, link_header, outer, IPV6_LENGTH, 0) ||
-	    bpf_skb_store_bytes(skb, at, words, sizeof(words), 0) ||
+	    bpf_skb_store_bytes(skb, at, &start, ICMP_LENGTH, 0) ||
 	    bpf_skb_store_bytes(skb, at + ICMP_LENGTH, inner, IPV6_LENGTH, 0))
 		return LOST;
 	length = SWAPPED16(outer->payload_length);
@@ -207,8 +205,8 @@ SEPARATE int rewrite_error(struct __sk_buff *skb, const struct error *error, con
 	sum = sum_of(skb, at, length);
 	if (sum < 0)
 		return LOST;
-	checksum = ~folded((__u32)sum + (__u64)(__u32)bpf_csum_diff(0, 0, &pseudo, sizeof(pseudo), 0));
-	return bpf_skb_store_bytes(skb, at + 2, &checksum, sizeof(checksum), 0) ? LOST : FOUND;
+	checksum = (__u16)~folded((__u32)sum + (__u64)(__u32)bpf_csum_diff(0, 0, &pseudo, sizeof(pseudo), 0));
+	return bpf_skb_store_bytes(skb, at + 2, &checksum, 2, 0) ? LOST : FOUND;
 }
 
 /* Translate an ICMP message from IPv4 that is no echo, and whose IP header the program has found right. */

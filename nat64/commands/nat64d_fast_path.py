@@ -40,6 +40,8 @@ TRANSLATED: Final = {
     Outcome.TO_IPV6_TCP: (counters.TO_IPV6, counters.TO_IPV6_TCP),
     Outcome.TO_IPV6_UDP: (counters.TO_IPV6, counters.TO_IPV6_UDP),
     Outcome.TO_IPV6_ICMP: (counters.TO_IPV6, counters.TO_IPV6_ICMP),
+    Outcome.TURNED_BACK: (counters.HAIRPINNED,),
+    Outcome.ERROR_TO_IPV6: (counters.ERROR_TO_IPV6,),
 }
 """Which of the translator's counters count what the kernel has translated, too."""
 MEANINGS: Final = {

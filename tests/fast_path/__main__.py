@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from tests.fast_path import built, campaign
+from nat64.device.fast_path.layout import Outcome
+from tests.fast_path import built, campaign, differential
 
 LOGS: Final = Path(__file__).parent / "log"
 _TOLD_EVERY: Final = 30.0  # seconds
@@ -58,11 +59,10 @@ def main() -> int:
 
 
 def is_clean(findings: campaign.Findings) -> bool:
-    """Whether there was no difference, and the program had translated in every way that it knows."""
-    translated = [
-        findings.outcomes[f"TO_IPV{family}_{kind}"] for family in (4, 6) for kind in ("TCP", "UDP", "ICMP")
-    ]
-    return not findings.differences and all(translated)
+    """Whether there was no difference, and the program had translated in every way that it knows, and every rare kind."""
+    translated = [findings.outcomes[outcome.name] for outcome in Outcome if outcome.is_translated]
+    rare = [findings.seen[kind] for kind in differential.RARE]
+    return not findings.differences and all(translated) and all(rare)
 
 
 def report(about: dict[str, str], findings: campaign.Findings) -> str:

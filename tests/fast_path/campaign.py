@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Final
 
-from tests.fast_path.differential import Comparison, Difference, at_zero
+from tests.fast_path import claims
+from tests.fast_path.differential import Comparison, Difference
 from tests.fast_path.gateway import Gateway
 from tests.fast_path.packets import Generator
 
@@ -67,7 +68,7 @@ def _run_gateway(gateway: Gateway, random: Random, packets: int, findings: Findi
         try:
             translated = comparison.check(case, asleep)
             if translated is not None and random.random() < _AT_ZERO:
-                comparison.check(case._replace(packet=at_zero(case.packet, translated)), asleep)
+                comparison.check(case._replace(packet=claims.at_zero(case.packet, translated)), asleep)
         except Difference as difference:
             findings.differences.append(f"gateway {findings.gateways}, packet {number}: {difference}")
         except OSError as error:

@@ -25,7 +25,7 @@ from nat64.addressing.prefix import Pref64
 from nat64.addressing.prefix_map import PrefixMap
 from nat64.device import tun
 from nat64.device.fast_path import attachment, contents, program
-from nat64.siit.settings import Settings
+from nat64.siit.settings import Settings, UdpZeroChecksum
 
 if TYPE_CHECKING:
     from nat64.device.fast_path.program import Program
@@ -42,6 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("object_file", type=Path)
     parser.add_argument("host", type=IPv6Address)
+    parser.add_argument("--udp-zero", type=UdpZeroChecksum, default=UdpZeroChecksum.DROP)
     options = parser.parse_args()
     (opened,) = tun.open_tun(DEVICE)
     for command in (
@@ -50,16 +51,20 @@ def main() -> None:
         f"ip route add {PREFIX} dev {DEVICE}",
     ):
         subprocess.run(command.split(), check=True)
-    loaded = _loaded(options.object_file.read_bytes(), options.host.packed)
+    loaded = _loaded(options.object_file.read_bytes(), options.host.packed, options.udp_zero)
     attachment.attach(DEVICE, loaded.descriptor)
     _say("ready")
     _serve(opened.descriptor, loaded)
 
 
-def _loaded(object_file: bytes, host: bytes) -> Program:
+def _loaded(object_file: bytes, host: bytes, udp_zero: UdpZeroChecksum) -> Program:
     pool = DynamicPool(POOL)
     address_map = AddressMap([PrefixMap(Pref64(PREFIX), Eamt(), pool, wkpf_strict=True)])
-    settings = Settings(IPv4Address("192.168.240.1").packed, IPv6Address("2001:db8:3::1").packed)
+    settings = Settings(
+        IPv4Address("192.168.240.1").packed,
+        IPv6Address("2001:db8:3::1").packed,
+        udp_zero_checksum=udp_zero,
+    )
     slots = contents.Slots(address_map)
     loaded = program.load(program.Sizes(hosts=16, maps=1, last_used=slots.size), object_file=object_file)
     slot = slots.of(LEASED.packed)

@@ -6,6 +6,7 @@ import struct
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from tests.fast_path import icmp_errors
 from tests.fast_path.gateway import HOSTS, OWN4
 
 if TYPE_CHECKING:
@@ -90,7 +91,9 @@ _ODD6: Final = tuple(
 _LENGTHS: Final = (0, 1, 7, 8, 9, 12, 19, 20, 21, 33, 64, 100, 500)
 _EDGES: Final = (1220, 1232, 1240, 1248, 1260, 1280, 1300, 1420, 1480, 1500, 3000)
 _SHORTEST: Final = {4: 20, 6: 40}  # octets: the kernel refuses a test run with less
-_TCP, _UDP, _ICMP, _ICMPV6 = 6, 17, 1, 58
+_OFFSETS: Final = (0, 0, 0, 1, 154, 185, 8000, 8191)
+"""Of fragments, in units of 8 octets."""
+_TCP, _UDP, _FRAGMENT, _ICMP, _ICMPV6 = 6, 17, 44, 1, 58
 
 
 class Case(NamedTuple):
@@ -114,6 +117,8 @@ class Generator:
         random = self._random
         from_ipv6 = random.random() < 0.5
         packet = self._ipv6() if from_ipv6 else self._ipv4()
+        if not from_ipv6 and random.random() < 0.15:
+            packet = self._error_about(packet)
         is_whole = True
         if random.random() < 0.15:
             damaged, is_whole = self._damaged(packet), False
@@ -130,8 +135,12 @@ class Generator:
         protocol = random.choices((_TCP, _UDP, _ICMPV6, _ICMP, random.randrange(256)), (35, 35, 25, 2, 3))[0]
         payload = self._payload(protocol, (128, 129))
         source, destination = self._addresses6()
-        if random.random() < 0.7:
-            payload = _with_checksum(protocol, source + destination, payload)
+        payload = self._finished(protocol, source + destination, payload)
+        if random.random() < 0.12:
+            payload, more = self._part(payload)
+            position = random.choice(_OFFSETS) << 3 | random.choice((0, 0, 6)) | more
+            payload = struct.pack("!BBHI", protocol, 0, position, random.getrandbits(32)) + payload
+            protocol = _FRAGMENT
         first = 6 << 28 | random.choice((0, 0x0B80_0000, random.getrandbits(28)))
         hops = random.choices((64, 255, 2, 1, 0), (80, 10, 6, 2, 2))[0]
         return struct.pack("!IHBB", first, len(payload), protocol, hops) + source + destination + payload
@@ -141,11 +150,13 @@ class Generator:
         protocol = random.choices((_TCP, _UDP, _ICMP, _ICMPV6, random.randrange(256)), (35, 35, 25, 2, 3))[0]
         payload = self._payload(protocol, (8, 0))
         source, destination = self._addresses4()
-        if random.random() < 0.7:
-            payload = _with_checksum(protocol, b"" if protocol == _ICMP else source + destination, payload)
+        payload = self._finished(protocol, b"" if protocol == _ICMP else source + destination, payload)
         flags = random.choices(
             (0x4000, 0, 0x2000, 0xC000, 0x8000, random.getrandbits(16)), (50, 35, 3, 3, 3, 6)
         )[0]
+        if random.random() < 0.12:
+            payload, more = self._part(payload)
+            flags = flags & 0xC000 | random.choice(_OFFSETS) | (0x2000 if more else 0)
         ttl = random.choices((64, 255, 2, 1, 0), (80, 10, 6, 2, 2))[0]
         tos = random.choice((0, 0xB8, random.getrandbits(8)))
         options = bytes(random.choice((4, 8, 40))) if random.random() < 0.04 else b""
@@ -161,6 +172,31 @@ class Generator:
             random.getrandbits(16),
         )
         return head + source + destination + options + payload
+
+    def _part(self, payload: bytes) -> tuple[bytes, bool]:
+        """Return a beginning of the payload as a fragment may have it, and whether there shall be more."""
+        more = self._random.random() < 0.7
+        return (payload[: len(payload) // 8 * 8] if more and self._random.random() < 0.9 else payload), more
+
+    def _finished(self, protocol: int, addresses: bytes, payload: bytes) -> bytes:
+        """Return the payload, mostly with its checksum right; `addresses` are those that it covers. UDP may have none."""
+        kind = self._random.random()
+        if protocol == _UDP and kind < 0.15:
+            return payload[:6] + b"\0\0" + payload[8:]
+        return _with_checksum(protocol, addresses, payload) if kind < 0.75 else payload
+
+    def _error_about(self, packet: bytes) -> bytes:
+        """Return an ICMP error, mostly about what a host answered to a packet from IPv4."""
+        random = self._random
+        sent = packet[:12] + packet[16:20] + packet[12:16] + packet[20:]
+        payload = icmp_errors.message(random, sent)
+        source = packet[12:16] if random.random() < 0.5 else self._far4()
+        near = packet[16:20] if random.random() < 0.9 else self._addresses4()[1]
+        ttl = random.choices((64, 255, 2, 1), (80, 10, 6, 4))[0]
+        head = struct.pack(
+            "!BBHHHBBH", 0x45, 0xC0, 20 + len(payload), random.getrandbits(16), 0, ttl, _ICMP, 0
+        )
+        return head + source + near + payload
 
     def _addresses6(self) -> tuple[bytes, bytes]:
         """Return a source, mostly a host, and a destination, mostly through a prefix."""
@@ -192,9 +228,9 @@ class Generator:
         kind = random.random()
         if kind < 0.7:
             return random.choice(_SERVERS4)
-        if kind < 0.75 and self._gateway.leases:
+        if kind < 0.78 and self._gateway.leases:
             return random.choice(self._gateway.leases).address
-        return random.choice(_MAPPED4 if kind < 0.85 else _ODD4) if kind < 0.97 else random.randbytes(4)
+        return random.choice(_MAPPED4 if kind < 0.87 else _ODD4) if kind < 0.97 else random.randbytes(4)
 
     def _payload(self, protocol: int, echoes: tuple[int, int]) -> bytes:
         random = self._random

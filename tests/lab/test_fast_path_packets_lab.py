@@ -18,7 +18,8 @@ import pytest
 
 from nat64.device.fast_path import contents, layout
 from nat64.device.fast_path.layout import Outcome
-from tests.fast_path import built, campaign
+from nat64.siit.settings import UdpZeroChecksum
+from tests.fast_path import built, campaign, differential
 from tests.fast_path.__main__ import is_clean
 from tests.fast_path.gateway import OWN4, OWN6, Gateway
 from tests.fast_path.prog_run import PASSED
@@ -37,13 +38,15 @@ def test_what_it_makes_of_packets_is_what_python_makes_of_them() -> None:
     for outcome in Outcome:
         if outcome.is_translated:
             assert findings.outcomes[outcome.name] > 100, outcome
+    for kind in differential.RARE:
+        assert findings.seen[kind] > 5, kind
 
 
 def test_the_campaign_writes_a_log_by_which_it_can_be_run_again(tmp_path: Path) -> None:
     log = tmp_path / "log" / "of this run"
 
     run = subprocess.run(
-        [sys.executable, "-m", "tests.fast_path", "--packets", "2000", "--seed", "7", "--log", log],
+        [sys.executable, "-m", "tests.fast_path", "--packets", "15000", "--seed", "7", "--log", log],
         check=False,
         capture_output=True,
         text=True,
@@ -52,7 +55,7 @@ def test_the_campaign_writes_a_log_by_which_it_can_be_run_again(tmp_path: Path) 
 
     assert run.returncode == 0, run.stdout + run.stderr
     text = log.read_text()
-    assert {"seed: 7", "asked for: 2000 packets", "result: clean", "packets: 2000, of 2 gateways"} <= set(
+    assert {"seed: 7", "asked for: 15000 packets", "result: clean", "packets: 15000, of 10 gateways"} <= set(
         text.splitlines()
     )
     assert re.search(r"^commit: [0-9a-f]{40}( with changes)?$", text, re.MULTILINE)
@@ -60,12 +63,15 @@ def test_the_campaign_writes_a_log_by_which_it_can_be_run_again(tmp_path: Path) 
 
 def test_a_campaign_with_a_difference_or_with_a_way_never_taken_is_not_clean() -> None:
     ways = Counter({outcome.name: 1 for outcome in Outcome if outcome.is_translated})
-    clean = campaign.Findings(packets=6, outcomes=ways)
+    rare = Counter(differential.RARE)
+    clean = campaign.Findings(packets=6, outcomes=ways, seen=rare)
 
     assert is_clean(clean)
     assert not is_clean(replace(clean, differences=["a packet is translated otherwise"]))
     for way in ways:
         assert not is_clean(replace(clean, outcomes=Counter({**ways, way: 0})))
+    for kind in rare:
+        assert not is_clean(replace(clean, seen=Counter({**rare, kind: 0})))
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +86,8 @@ def gateway() -> Iterator[Gateway]:
             and len(address_map.prefixes) == 1
             and address_map.hairpin.value == "intrinsic"
             and one.settings.mtu == 1500
+            and one.settings.ipv6_addr == OWN6.packed
+            and one.settings.udp_zero_checksum is UdpZeroChecksum.DROP
             and one.settings.rfc6791_pool is not None
             and one.leases
         ):
@@ -136,7 +144,11 @@ def _outcome(gateway: Gateway, packet: bytes) -> Outcome:
         (_six(b"HOST" * 4, _seen(_SERVER)) + b"\0", Outcome.PASSED_LENGTH),
         (_six(b"HOST" * 4, _seen(_SERVER), bytes(7)), Outcome.PASSED_LENGTH),
         (_six(b"HOST" * 4, _seen(_SERVER), protocol=132), Outcome.PASSED_PROTOCOL),
-        (_six(b"HOST" * 4, _seen(_SERVER), protocol=44), Outcome.PASSED_PROTOCOL),
+        (_six(b"HOST" * 4, _seen(_SERVER), b"\x3a\0\0\1" + bytes(20), 44), Outcome.PASSED_FRAGMENT),
+        (_six(b"HOST" * 4, _seen(_SERVER), b"\x2b\0\0\0" + bytes(20), 44), Outcome.PASSED_FRAGMENT),
+        (_six(b"HOST" * 4, _seen(_SERVER), bytes(7), 44), Outcome.PASSED_LENGTH),
+        (_six(b"HOST" * 4, _seen(_SERVER), b"\x11\0\0\1" + bytes(4) + _udp(), 44), Outcome.TO_IPV4_UDP),
+        (_six(b"HOST" * 4, _seen(_SERVER), protocol=43), Outcome.PASSED_PROTOCOL),
         (_six(b"HOST" * 4, _seen(_SERVER), hops=1), Outcome.PASSED_HOP_LIMIT),
         (_six(b"HOST" * 4, _seen(_SERVER), _udp(1480)), Outcome.PASSED_TOO_BIG),
         (_six(b"HOST" * 4, OWN6.packed), Outcome.PASSED_OWN_ADDRESS),
@@ -146,18 +158,21 @@ def _outcome(gateway: Gateway, packet: bytes) -> Outcome:
         (_six(b"HOST" * 4, IPv6Address("3fff:ffff::1").packed), Outcome.PASSED_UNKNOWN_ADDRESS),
         (_six(IPv6Address("3fff:1::99").packed, _seen(_SERVER)), Outcome.PASSED_UNKNOWN_ADDRESS),
         (_six(b"HOST" * 4, _seen(IPv4Address("192.168.240.20").packed)), Outcome.PASSED_HAIRPIN),
-        (_six(b"HOST" * 4, _seen(_SERVER), _udp(checksum=0)), Outcome.PASSED_UDP_WITHOUT_CHECKSUM),
+        (_six(b"HOST" * 4, _seen(_SERVER), _udp(checksum=0)), Outcome.TO_IPV4_UDP),
         (_six(b"HOST" * 4, _seen(_SERVER), b"\1" + bytes(20), 58), Outcome.PASSED_ICMP_NOT_ECHO),
         (_six(b"HOST" * 4, _seen(_SERVER), b"\x08" + bytes(20), 58), Outcome.PASSED_ICMP_NOT_ECHO),
         (_six(b"HOST" * 4, _seen(_SERVER)), Outcome.TO_IPV4_UDP),
         (b"\x46" + _four(_SERVER, b"POOL")[1:] + bytes(4), Outcome.PASSED_OPTIONS),
-        (_four(_SERVER, b"POOL", flags=0x2000), Outcome.PASSED_FRAGMENT),
-        (_four(_SERVER, b"POOL", flags=1), Outcome.PASSED_FRAGMENT),
+        (_four(_SERVER, b"POOL", flags=0x2000).replace(b"\x40\x11", b"\x40\1", 1), Outcome.PASSED_FRAGMENT),
+        (_four(_SERVER, b"POOL", _udp(9), flags=0x2000), Outcome.PASSED_LENGTH),
+        (_four(_SERVER, b"POOL", flags=0x2000), Outcome.TO_IPV6_UDP),
+        (_four(_SERVER, b"POOL", b"1234567", flags=1), Outcome.TO_IPV6_UDP),
         (_four(_SERVER, b"POOL", ttl=1), Outcome.PASSED_HOP_LIMIT),
         (_four(_SERVER, b"POOL", _udp(1500 - 47), flags=0x4000), Outcome.PASSED_TOO_BIG),
         (_four(_SERVER, OWN4.packed), Outcome.PASSED_OWN_ADDRESS),
         (_four(IPv4Address("224.0.0.1").packed, b"POOL"), Outcome.PASSED_SPECIAL_ADDRESS),
         (_four(_SERVER, IPv4Address("8.8.8.8").packed), Outcome.PASSED_UNKNOWN_ADDRESS),
+        (_four(_SERVER, b"POOL", _udp(checksum=0)), Outcome.PASSED_UDP_WITHOUT_CHECKSUM),
         (_four(_SERVER, b"POOL"), Outcome.TO_IPV6_UDP),
     ],
 )
@@ -165,9 +180,43 @@ def test_what_it_leaves_is_counted_by_its_reason(gateway: Gateway, packet: bytes
     gateway.prepare()
     lease = gateway.leases[0]
 
-    assert (
-        _outcome(gateway, packet.replace(b"HOST" * 4, lease.host).replace(b"POOL", lease.address)) is outcome
-    )
+    packet = packet.replace(b"HOST" * 4, lease.host).replace(b"POOL", lease.address)
+    assert _outcome(gateway, packet) is outcome
+
+
+@pytest.mark.parametrize(
+    ("length", "wrong", "outcome"),
+    [
+        (0, 0, Outcome.ERROR_TO_IPV6),
+        (7, 0, Outcome.PASSED_ICMP_NOT_ECHO),  # RFC 4884: something stands behind the packet
+        (0, 1, Outcome.PASSED_ICMP_NOT_ECHO),
+    ],
+    ids=["right", "with an extension", "with a wrong checksum"],
+)
+def test_an_icmp_error_is_translated_that_is_right_and_tells_nothing_more(
+    gateway: Gateway, length: int, wrong: int, outcome: Outcome
+) -> None:
+    gateway.prepare()
+    pooled = gateway.leases[0].address
+    blank = struct.pack("!BBHBBH", 3, 4, 0, 0, length, 1400) + _four(pooled, _SERVER, flags=0x4000)
+    checksum = (wrong - int.from_bytes(blank, "big")) % 0xFFFF
+    packet = _four(_SERVER, pooled, blank[:2] + checksum.to_bytes(2, "big") + blank[4:])
+
+    assert _outcome(gateway, packet[:9] + b"\1" + packet[10:]) is outcome
+    assert gateway.marked() == set()
+
+
+def test_rfc7757_4_2_2_a_packet_to_another_host_turns_back_and_marks_both_leases(gateway: Gateway) -> None:
+    sender, receiver = gateway.leases[:2]
+    gateway.prepare()
+    packet = _six(sender.host, _seen(receiver.address))
+
+    assert _outcome(gateway, packet) is Outcome.TURNED_BACK
+    assert gateway.marked() == {sender.address, receiver.address}
+
+    gateway.prepare(asleep=frozenset((receiver.address,)))
+    assert _outcome(gateway, packet) is Outcome.PASSED_HAIRPIN
+    assert gateway.marked() == set()
 
 
 def test_a_lease_that_sleeps_answers_no_ipv4_until_its_host_sends(gateway: Gateway) -> None:

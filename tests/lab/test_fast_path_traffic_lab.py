@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.fast_path import built
-from tests.lab.gateway_network import CLIENT, SERVER6, GatewayNetwork
+from tests.lab.gateway_network import CLIENT, SERVER, SERVER6, GatewayNetwork
 from tests.lab.namespaces import wait_until
 
 if TYPE_CHECKING:
@@ -88,6 +88,59 @@ else:  # a tunnel: the outer checksum is finished, the inner one is not
 """
 
 
+_ECHO_WITHOUT_CHECKSUM: Final = _ECHO.replace(
+    "echo.bind", "echo.setsockopt(socket.SOL_SOCKET, 11, 1)  # SO_NO_CHECK\necho.bind"
+)
+_ASK_WITHOUT_CHECKSUM: Final = """
+import socket, sys
+ask = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+ask.settimeout(5)
+for option in (101, 102):  # UDP_NO_CHECK6_TX, UDP_NO_CHECK6_RX
+    ask.setsockopt(socket.SOL_UDP, option, int(sys.argv[2]))
+for length in (0, 1, 2, 3, 64, 511, 1212):
+    data = (bytes(range(1, 252)) * 5)[:length]
+    ask.sendto(data, (sys.argv[1], 4001))
+    assert ask.recv(1 << 16) == data, length
+"""
+_UNFINISHED_WITHIN: Final = """
+import socket, struct, sys
+source, destination = (socket.inet_aton(one) for one in sys.argv[1:3])
+router, own = (bytes.fromhex(one.replace(":", "")) for one in sys.argv[3:5])
+wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
+wire.setsockopt(263, 15, 1)  # SOL_PACKET, PACKET_VNET_HDR: virtio's header before each packet
+wire.bind(("eth0", 0))
+payload = struct.pack("!HHHH", 4000, 4001, 24, 0) + struct.pack("!HHHH", 1, 2, 16, 0x1234) + bytes(8)
+packet = struct.pack("!BBHHHBBH", 0x45, 0, 44, 1, 0, 64, 17, 0) + source + destination
+packet = packet[:10] + (-int.from_bytes(packet, "big") % 0xFFFF).to_bytes(2, "big") + packet[12:]
+header = struct.pack("=BBHHHH", 1, 0, 0, 0, 14 + 20 + 8, 6)
+wire.send(header + router + own + b"\\x08\\x00" + packet + payload)
+"""
+
+
+_ASK_LONG: Final = """
+import socket, sys
+ask = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+ask.settimeout(5)
+for length in (1453, 4000, 20000):
+    data = (bytes(range(1, 252)) * 80)[:length]
+    ask.sendto(data, (sys.argv[1], 4001))
+    assert ask.recv(1 << 16) == data, length
+"""
+
+
+_REFUSED: Final = """
+import socket, sys
+ask = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+ask.settimeout(5)
+ask.connect((sys.argv[1], 4009))
+ask.send(b"nobody there")
+try:
+    ask.recv(1)
+except ConnectionRefusedError:
+    print("refused")
+"""
+
+
 class FastPathOnly:
     """The gateway's TUN device, with the program on it."""
 
@@ -105,11 +158,19 @@ class FastPathOnly:
 
 
 @pytest.fixture
-def only(bare: GatewayNetwork, tmp_path: Path) -> FastPathOnly:
+def only(bare: GatewayNetwork, tmp_path: Path, request: pytest.FixtureRequest) -> FastPathOnly:
+    """The program alone; a test may give the options of tests.fast_path.device."""
     compiled = tmp_path / "fast_path.bpf.o"
     compiled.write_bytes(built.object_file())
     device = bare.gateway.popen(
-        *(sys.executable, "-m", "tests.fast_path.device", str(compiled), CLIENT),
+        *(
+            sys.executable,
+            "-m",
+            "tests.fast_path.device",
+            str(compiled),
+            CLIENT,
+            *getattr(request, "param", ()),
+        ),
         stdin=subprocess.PIPE,
         stderr=None,
         cwd=built.ROOT,
@@ -155,6 +216,82 @@ def test_udp_of_all_lengths_and_as_segments_is_answered(only: FastPathOnly) -> N
     assert outcomes["TO_IPV4_UDP"] >= 7
     assert outcomes["TO_IPV6_UDP"] >= 7
     assert not {"IPv6:17", "IPv4:17"} & only.ask("arrived").keys()
+
+
+@pytest.mark.parametrize(
+    ("only", "accepts"),
+    [(("--udp-zero", "fwd"), "1"), (("--udp-zero", "calc"), "0")],
+    ids=["fwd", "calc"],
+    indirect=["only"],
+)
+def test_rfc7915_4_5_udp_without_a_checksum_is_answered(only: FastPathOnly, accepts: str) -> None:
+    """Under `fwd` neither side has one; under `calc` the client takes none without."""
+    _wait_ready(only.network.server.popen(sys.executable, "-c", _ECHO_WITHOUT_CHECKSUM))
+
+    only.network.client.python(_ASK_WITHOUT_CHECKSUM, SERVER6, accepts)
+
+    outcomes = only.ask("outcomes")
+    assert (outcomes["TO_IPV4_UDP"], outcomes["TO_IPV6_UDP"]) == (7, 7)
+
+
+def test_udp_without_a_checksum_that_is_to_be_dropped_is_left_to_the_daemon(only: FastPathOnly) -> None:
+    _wait_ready(only.network.server.popen(sys.executable, "-c", _ECHO_WITHOUT_CHECKSUM))
+
+    assert only.network.client.run(
+        sys.executable, "-c", _ASK_WITHOUT_CHECKSUM, SERVER6, "1", check=False
+    ).returncode
+
+    assert only.ask("outcomes")["PASSED_UDP_WITHOUT_CHECKSUM"] == 1
+
+
+@pytest.mark.parametrize("only", [("--udp-zero", "calc")], indirect=True)
+def test_a_tunnel_without_a_checksum_whose_inner_one_is_unfinished_is_left_to_the_daemon(
+    only: FastPathOnly,
+) -> None:
+    network = only.network
+    assert network.ping()  # so that the neighbours know one another
+    router, own = (
+        space.run("cat", f"/sys/class/net/{device}/address").stdout.strip()
+        for space, device in ((network.router4, "wan0"), (network.server, "eth0"))
+    )
+
+    network.server.python(_UNFINISHED_WITHIN, SERVER, "192.168.240.33", router, own)
+
+    wait_until(lambda: only.ask("outcomes")["PASSED_CHECKSUM_UNFINISHED"] == 1, "the tunnel's packet")
+    assert only.ask("arrived")["IPv4:17"] >= 1
+
+
+def test_rfc7915_5_1_1_fragments_that_fit_are_translated_one_by_one(only: FastPathOnly) -> None:
+    network = only.network
+    network.server.run("ip", "route", "change", "default", "via", "203.0.113.1", "mtu", "1250")
+    _wait_ready(network.server.popen(sys.executable, "-c", _ECHO))
+
+    network.client.python(_ASK_LONG, SERVER6)
+
+    outcomes = only.ask("outcomes")
+    assert outcomes["TO_IPV4_UDP"] == 2 + 3 + 14  # of at most 1448 octets, the UDP header with them
+    assert outcomes["TO_IPV6_UDP"] == 2 + 4 + 17  # of at most 1224
+    assert not {"IPv6:44", "IPv4:17"} & only.ask("arrived").keys()
+
+
+def test_fragments_that_do_not_fit_are_left_to_the_daemon(only: FastPathOnly) -> None:
+    _wait_ready(only.network.server.popen(sys.executable, "-c", _ECHO))
+
+    assert only.network.client.run(sys.executable, "-c", _ASK_LONG, SERVER6, check=False).returncode
+
+    outcomes = only.ask("outcomes")
+    assert (outcomes["TO_IPV4_UDP"], outcomes["TO_IPV6_UDP"], outcomes["PASSED_TOO_BIG"]) == (2, 0, 1)
+    assert only.ask("arrived")["IPv4:17"] == 1
+
+
+def test_what_a_server_and_a_router_refuse_is_told_to_the_client(only: FastPathOnly) -> None:
+    network = only.network
+    refused = network.client.run(sys.executable, "-c", _REFUSED, SERVER6).stdout
+    shown = network.client.run("ping", "-c1", "-W5", "-t4", SERVER6, check=False).stdout
+
+    assert refused == "refused\n"
+    assert "From 2001:db8:64:ff9b::c633:6401 icmp_seq=1 Time exceeded: Hop limit" in shown
+    assert only.ask("outcomes")["ERROR_TO_IPV6"] == 2
 
 
 @pytest.mark.parametrize("size", ["0", "8", "56", "1212"])

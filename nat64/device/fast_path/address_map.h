@@ -10,10 +10,15 @@
 #define NAT64_ADDRESS_MAP_H
 
 #include "addresses.h"
+#include "leases.h"
 
 #define FOUND (-1)
+#define FOUND_HERE (-2) /* a far side that is or may be a host here, to whom the packet turns back */
 
-/* Every member is as wide as a register, or two: see transport.h. */
+/*
+ * Every member is as wide as a register, or two: see transport.h. For the same reason keys are, of which the
+ * kernel reads as much as the map's have.
+ */
 struct addresses {
 	struct ipv6_address near6;
 	struct ipv6_address far6;
@@ -49,7 +54,7 @@ INLINE const struct host6 *host_of_ipv6(const struct ipv6_address *address, __u6
 }
 
 /* Not by an index into `settings`: without CAP_PERFMON the kernel allows no such arithmetic in a loop. */
-INLINE const struct prefix *prefix_at(__u32 of)
+INLINE const struct prefix *prefix_at(__u64 of)
 {
 	return bpf_map_lookup_elem(&prefixes, &of);
 }
@@ -85,7 +90,7 @@ INLINE int is_in_pool(const struct settings *set, __be32 ipv4)
  * Whether a packet through a prefix to this address turns back to a host here, RFC 7757 section 4.2.2,
  * or may do so.
  */
-INLINE int turns_back(const struct settings *set, __be32 ipv4)
+INLINE int turns_back(const struct settings *set, __u64 ipv4)
 {
 	const struct host4 *host;
 
@@ -138,7 +143,7 @@ SEPARATE int find_far_ipv4(const struct settings *set, struct addresses *known)
 			return PASSED_SPECIAL_ADDRESS;
 		known->far4 = SWAPPED32(ipv4);
 		known->of = i;
-		return turns_back(set, known->far4) ? PASSED_HAIRPIN : FOUND;
+		return turns_back(set, known->far4) ? FOUND_HERE : FOUND;
 	}
 	return PASSED_UNKNOWN_ADDRESS;
 }
@@ -183,7 +188,7 @@ SEPARATE int find_near_ipv6(const struct settings *set, struct addresses *known)
 	const struct network_map *map;
 	const struct host4 *host;
 	int found = PASSED_UNKNOWN_ADDRESS;
-	__be32 ipv4;
+	__u64 ipv4;
 
 	if (!set || !known)
 		return PASSED_UNKNOWN_ADDRESS;
@@ -214,7 +219,7 @@ INLINE int is_far_mapped(const struct settings *set, struct addresses *known)
 {
 	const struct network_map *map;
 	const struct host4 *host;
-	__be32 ipv4 = known->far4;
+	__u64 ipv4 = known->far4;
 
 	if (set->flags & EXACT_MAPS) {
 		host = bpf_map_lookup_elem(&hosts4, &ipv4);
@@ -233,9 +238,27 @@ INLINE int is_far_mapped(const struct settings *set, struct addresses *known)
 	return 0;
 }
 
+/*
+ * Whether a pool's address is seen through the prefix as any other's, which it is with `hairpin simple`, where
+ * it has a lease.
+ */
+INLINE int is_seen_through_prefix(const struct settings *set, __u64 ipv4, __u64 now)
+{
+	const struct host4 *host;
+	__u64 slot;
+
+	if (!(set->flags & HAIRPIN_SIMPLE))
+		return 0;
+	host = bpf_map_lookup_elem(&hosts4, &ipv4);
+	if (!host)
+		return 0;
+	slot = host->slot;
+	return is_active(set, &slot, now);
+}
+
 /* Find the far side of a packet from IPv4: as a map says, else as it is seen through the near side's prefix.
  */
-SEPARATE int find_far_ipv6(const struct settings *set, struct addresses *known)
+SEPARATE int find_far_ipv6(const struct settings *set, struct addresses *known, __u64 now)
 {
 	const struct prefix *prefix;
 	int is_mapped;
@@ -246,7 +269,7 @@ SEPARATE int find_far_ipv6(const struct settings *set, struct addresses *known)
 	is_mapped = is_far_mapped(set, known);
 	if (is_mapped && !(set->flags & HAIRPIN_SIMPLE))
 		return FOUND;
-	if (!is_mapped && is_in_pool(set, known->far4))
+	if (!is_mapped && is_in_pool(set, known->far4) && !is_seen_through_prefix(set, known->far4, now))
 		return PASSED_HAIRPIN;
 	if (!prefix || !prefix->length)
 		return PASSED_UNKNOWN_ADDRESS;

@@ -8,6 +8,7 @@ from nat64.addressing.address_map import Hairpin
 from nat64.addressing.lease import ACTIVE_SECONDS
 from nat64.device.fast_path import layout
 from nat64.device.fast_path.layout import SettingsFlag
+from nat64.siit.settings import UdpZeroChecksum
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +25,11 @@ _HAIRPIN: Final = {
     Hairpin.OFF: SettingsFlag(0),
     Hairpin.SIMPLE: SettingsFlag.HAIRPIN_SIMPLE,
     Hairpin.INTRINSIC: SettingsFlag.HAIRPIN_INTRINSIC,
+}
+_UDP_ZERO: Final = {
+    UdpZeroChecksum.DROP: SettingsFlag(0),
+    UdpZeroChecksum.FORWARD: SettingsFlag.UDP_ZERO_FORWARD,
+    UdpZeroChecksum.CALCULATE: SettingsFlag.UDP_ZERO_CALCULATE,
 }
 
 
@@ -83,7 +89,7 @@ def settings_entry(settings: Settings, address_map: AddressMap) -> Entry:
     """Return what stands in `settings`. Raises `ValueError` for more prefixes than the program knows."""
     if len(address_map.prefixes) > layout.MOST_PREFIXES:
         raise ValueError(f"more than {layout.MOST_PREFIXES} prefixes")
-    flags = _HAIRPIN[address_map.hairpin]
+    flags = _HAIRPIN[address_map.hairpin] | _UDP_ZERO[settings.udp_zero_checksum]
     for eam, _ in _eams(address_map):
         flags |= SettingsFlag.EXACT_MAPS if _is_exact(eam) else SettingsFlag.NETWORK_MAPS
     value = layout.SETTINGS.pack(

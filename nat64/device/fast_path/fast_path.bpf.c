@@ -15,42 +15,16 @@
  * Before it runs, the kernel proves that a program ends and touches only its own memory. That is why most is
  * inlined, loops have a constant bound, and packets are read and written by copies instead of pointers.
  */
-#include "address_map.h"
-#include "checksum.h"
+#include "hairpin.h"
+#include "icmp_errors.h"
 
 char programs_license[] SEC("license") = "Dual MIT/GPL";
-
-static const __u32 only = 0; /* the key of maps with one entry */
 
 INLINE int is_alive(const struct settings *set, __u64 now)
 {
 	const __u64 *until = bpf_map_lookup_elem(&heartbeat, &only);
 
 	return set && set->layout == LAYOUT && until && now <= *until;
-}
-
-INLINE void mark_used(__u32 slot, __u64 now)
-{
-	__u64 *used;
-
-	if (slot == NOT_LEASED)
-		return;
-	used = bpf_map_lookup_elem(&last_used, &slot);
-	/* The clock ticks rarely, and a line that is only read is not torn between CPUs. */
-	if (used && *used != now)
-		*used = now;
-}
-
-/* Whether a lease has been used so lately that it answers packets from the IPv4 side. */
-INLINE int is_active(const struct settings *set, __u32 slot, __u64 now)
-{
-	const __u64 *used;
-
-	if (slot == NOT_LEASED)
-		return 1;
-	used = bpf_map_lookup_elem(&last_used, &slot);
-	/* Times before the machine started are negative. */
-	return used && (__s64)(now - *used) <= (__s64)set->active;
 }
 
 /*
@@ -81,18 +55,35 @@ INLINE int rewrite(struct __sk_buff *skb, const struct transport *transport, con
 	__u32 difference = difference_of(transport, six, four, &pseudo, from_ipv6);
 	int done = adjust_checksum(skb, transport, six, four, &pseudo, difference, from_ipv6);
 	__u32 at = link_header + (from_ipv6 ? IPV4_LENGTH : IPV6_LENGTH);
-	__u8 new_type = transport->new_type;
+	__u64 new_type = transport->new_type;
 
 	if (done != FOUND)
 		return done;
 	if (bpf_skb_change_proto(skb, SWAPPED16((from_ipv6 ? ETH_P_IP : ETH_P_IPV6)), 0))
 		return restore_checksum(skb, transport, difference);
+	if (transport->is_fragment && resize_for_fragment_header(skb, from_ipv6))
+		return LOST;
+	if (!from_ipv6 && transport->is_fragment && store_fragment_header(skb, transport))
+		return LOST;
 	if (from_ipv6 ? bpf_skb_store_bytes(skb, link_header, four, IPV4_LENGTH, 0)
 		      : bpf_skb_store_bytes(skb, link_header, six, IPV6_LENGTH, 0))
 		return LOST;
-	if (transport->protocol == ICMP && bpf_skb_store_bytes(skb, at, &new_type, sizeof(new_type), 0))
+	if (transport->protocol == ICMP && bpf_skb_store_bytes(skb, at, &new_type, 1, 0))
 		return LOST;
 	return FOUND;
+}
+
+/* The two by themselves, as there is not enough of the stack for all at once. */
+SEPARATE int rewrite_to_ipv4(struct __sk_buff *skb, const struct transport *transport,
+			     const union ipv6_header *six, const union ipv4_header *four)
+{
+	return transport && six && four ? rewrite(skb, transport, six, four, FROM_IPV6) : PASSED_LENGTH;
+}
+
+SEPARATE int rewrite_to_ipv6(struct __sk_buff *skb, const struct transport *transport,
+			     const union ipv6_header *six, const union ipv4_header *four)
+{
+	return transport && six && four ? rewrite(skb, transport, six, four, FROM_IPV4) : PASSED_LENGTH;
 }
 
 /* Read the IPv6 header, and what stands behind it, of a packet that is for the program by these. */
@@ -114,7 +105,9 @@ INLINE int read_ipv6(struct __sk_buff *skb, const struct settings *set, union ip
 	transport->at = link_header + IPV6_LENGTH;
 	transport->length = SWAPPED16(six->payload_length);
 	transport->protocol = six->protocol == ICMPV6 ? ICMP : six->protocol;
-	return read_transport(skb, transport, FROM_IPV6);
+	if (transport->protocol == FRAGMENT)
+		return read_fragment_header(skb, set, transport);
+	return read_transport(skb, set, transport, FROM_IPV6);
 }
 
 /* RFC 7915 section 5. */
@@ -124,8 +117,8 @@ SEPARATE int translate_ipv6(struct __sk_buff *skb, const struct settings *set, _
 	struct addresses known = {};
 	union ipv6_header six;
 	union ipv4_header four;
-	__u32 longest, flags;
-	int outcome, done;
+	__u32 longest, flags, number;
+	int outcome, near, done;
 
 	if (!set)
 		return PASSED_NO_HEARTBEAT;
@@ -138,20 +131,29 @@ SEPARATE int translate_ipv6(struct __sk_buff *skb, const struct settings *set, _
 	known.far6 = six.destination;
 	known.near6 = six.source;
 	done = find_far_ipv4(set, &known);
-	if (done == FOUND && is_in_router_pool(set, known.far4))
-		done = PASSED_SPECIAL_ADDRESS;
-	if (done == FOUND)
-		done = find_near_ipv4(set, &known);
-	if (done != FOUND)
+	if (done != FOUND && done != FOUND_HERE)
 		return done;
-	flags = longest > MINIMUM_MTU - IPV4_LENGTH ? DONT_FRAGMENT : 0;
+	if (is_in_router_pool(set, known.far4))
+		return PASSED_SPECIAL_ADDRESS;
+	near = find_near_ipv4(set, &known);
+	if (near != FOUND)
+		return near;
+	if (done == FOUND_HERE)
+		return turn_back(skb, set, &transport, &six, &known, now);
+	if (transport.is_fragment) {
+		flags = transport.position;
+		number = transport.identification;
+	} else {
+		flags = longest > MINIMUM_MTU - IPV4_LENGTH ? DONT_FRAGMENT : 0;
+		number = flags ? 0 : next_identification(skb);
+	}
 	write_ipv4(&four, (SWAPPED32(six.first) >> 20 & set->tos_kept) | set->tos_set,
-		   IPV4_LENGTH + transport.length, flags ? 0 : next_identification(skb), flags);
+		   IPV4_LENGTH + transport.length, number, flags);
 	write_ipv4_end(&four, six.hop_limit - 1, transport.protocol, known.near4, known.far4);
-	done = rewrite(skb, &transport, &six, &four, FROM_IPV6);
+	done = rewrite_to_ipv4(skb, &transport, &six, &four);
 	if (done != FOUND)
 		return done;
-	mark_used(known.slot, now);
+	mark_used(&known.slot, now);
 	return outcome;
 }
 
@@ -166,8 +168,6 @@ INLINE int read_ipv4(struct __sk_buff *skb, const struct settings *set, union ip
 	if (SWAPPED16(four->total_length) < IPV4_LENGTH ||
 	    link_header + SWAPPED16(four->total_length) != skb->len)
 		return PASSED_LENGTH;
-	if (four->flags & SWAPPED16(FRAGMENTED))
-		return PASSED_FRAGMENT;
 	if (four->ttl < 2)
 		return PASSED_HOP_LIMIT;
 	if (four->source == set->own_ipv4 || four->destination == set->own_ipv4)
@@ -179,7 +179,12 @@ INLINE int read_ipv4(struct __sk_buff *skb, const struct settings *set, union ip
 	transport->at = link_header + IPV4_LENGTH;
 	transport->length = SWAPPED16(four->total_length) - IPV4_LENGTH;
 	transport->protocol = four->protocol;
-	return read_transport(skb, transport, FROM_IPV4);
+	if (four->flags & SWAPPED16(FRAGMENTED)) {
+		transport->position = SWAPPED16(four->flags) & FRAGMENTED;
+		transport->identification = SWAPPED16(four->identification);
+		return read_fragment(skb, set, transport, FROM_IPV4);
+	}
+	return read_transport(skb, set, transport, FROM_IPV4);
 }
 
 /* RFC 7915 section 4. */
@@ -187,9 +192,9 @@ SEPARATE int translate_ipv4(struct __sk_buff *skb, const struct settings *set, _
 {
 	struct transport transport = {};
 	struct addresses known = {};
-	union ipv4_header four;
+	union ipv4_header four = {};
 	union ipv6_header six;
-	__u32 mtu, unfragmented_mtu;
+	__u32 mtu, unfragmented_mtu, protocol;
 	int outcome, done;
 
 	if (!set)
@@ -203,26 +208,35 @@ SEPARATE int translate_ipv4(struct __sk_buff *skb, const struct settings *set, _
 	READ_HERE(unfragmented_mtu);
 	if (!(four.flags & SWAPPED16(DONT_FRAGMENT)))
 		mtu = unfragmented_mtu;
-	if (longest_on_link(skb, &transport, IPV6_LENGTH) > mtu)
+	if (longest_on_link(skb, &transport, IPV6_LENGTH + fragment_length(&transport)) > mtu)
 		return PASSED_TOO_BIG;
 	known.near4 = four.destination;
 	known.far4 = four.source;
 	done = find_near_ipv6(set, &known);
-	if (done == FOUND && !is_active(set, known.slot, now))
+	if (done == FOUND && !is_active(set, &known.slot, now))
 		done = PASSED_DORMANT_LEASE;
 	if (done == FOUND)
-		done = find_far_ipv6(set, &known);
+		done = find_far_ipv6(set, &known, now);
 	if (done != FOUND)
 		return done;
-	write_ipv6(&six, (four.tos & set->traffic_class_kept) | set->traffic_class_set, transport.length,
-		   transport.protocol == ICMP ? ICMPV6 : transport.protocol, four.ttl - 1);
+	protocol = transport.protocol == ICMP ? ICMPV6 : transport.protocol;
+	write_ipv6(&six, (four.tos & set->traffic_class_kept) | set->traffic_class_set,
+		   transport.length + fragment_length(&transport),
+		   transport.is_fragment ? FRAGMENT : protocol, four.ttl - 1);
 	six.source = known.far6;
 	six.destination = known.near6;
-	done = rewrite(skb, &transport, &six, &four, FROM_IPV4);
+	done = rewrite_to_ipv6(skb, &transport, &six, &four);
 	if (done != FOUND)
 		return done;
-	mark_used(known.slot, now);
+	mark_used(&known.slot, now);
 	return outcome + (TO_IPV6_TCP - TO_IPV4_TCP);
+}
+
+INLINE int translate_ipv4_or_error(struct __sk_buff *skb, const struct settings *set, __u64 now)
+{
+	int outcome = translate_ipv4(skb, set, now);
+
+	return outcome == PASSED_ICMP_NOT_ECHO ? translate_error(skb, set, now) : outcome;
 }
 
 INLINE int translate(struct __sk_buff *skb)
@@ -235,7 +249,7 @@ INLINE int translate(struct __sk_buff *skb)
 	if (skb->protocol == SWAPPED16(ETH_P_IPV6))
 		return translate_ipv6(skb, set, now);
 	if (skb->protocol == SWAPPED16(ETH_P_IP))
-		return translate_ipv4(skb, set, now);
+		return translate_ipv4_or_error(skb, set, now);
 	return PASSED_NOT_IP;
 }
 
@@ -247,7 +261,7 @@ int nat64_fast_path(struct __sk_buff *skb)
 
 	if (count)
 		*count += 1; /* each CPU has its own */
-	if (outcome <= TO_IPV6_ICMP) {
+	if (outcome <= ERROR_TO_IPV6) {
 		skb->mark = 0; /* as of a packet that the daemon writes to the device */
 		return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 	}

@@ -17,6 +17,7 @@ const volatile __u32 link_header SEC(".rodata.device") = 0;
 /* The direction, as a constant: so each of the two is compiled by itself. */
 #define FROM_IPV6 1
 #define FROM_IPV4 0
+#define IPV6_TO_IPV6 2 /* which is from IPv6, too */
 
 #define TCP 6
 #define UDP 17

@@ -91,6 +91,8 @@ struct __sk_buff {
 #define TC_ACT_UNSPEC (-1) /* go on as if this program were not there */
 #define TC_ACT_SHOT 2	   /* drop */
 
+#define BPF_F_INVALIDATE_HASH 2	  /* what the kernel knows of the addresses is no more true */
+#define BPF_ADJ_ROOM_NET 0	  /* room behind the IP header */
 #define BPF_F_INGRESS 1
 #define BPF_F_PSEUDO_HDR 0x10	  /* the checksum covers the changed addresses */
 #define BPF_F_MARK_MANGLED_0 0x20 /* zero means "no checksum"; a computed zero is sent as 0xffff */
@@ -106,6 +108,7 @@ static long (*bpf_skb_load_bytes)(const struct __sk_buff *skb, __u32 at, void *t
 static __s64 (*bpf_csum_diff)(const void *from, __u32 from_size, const void *to, __u32 to_size,
 			      __u32 seed) = (void *)28;
 static long (*bpf_skb_change_proto)(struct __sk_buff *skb, __be16 protocol, __u64 flags) = (void *)31;
+static long (*bpf_skb_adjust_room)(struct __sk_buff *skb, int by, __u32 where, __u64 flags) = (void *)50;
 static __u64 (*bpf_ktime_get_coarse_ns)(void) = (void *)160;
 
 /*

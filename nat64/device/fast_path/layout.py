@@ -9,7 +9,7 @@ from enum import IntEnum, IntFlag
 from struct import Struct
 from typing import Final, NamedTuple
 
-LAYOUT: Final = 1
+LAYOUT: Final = 2
 MOST_PREFIXES: Final = 16
 ANY_PREFIX: Final = 0xFFFFFFFF
 NOT_LEASED: Final = 0
@@ -27,15 +27,18 @@ NETWORK_MAP: Final = Struct("=16s4sIII")
 INDEX: Final = Struct("=I")
 NANOSECONDS: Final = Struct("=Q")
 IPV4: Final = Struct("=4s")
+SUMMED: Final = Struct("=512s")
 
 
 class SettingsFlag(IntFlag):
-    """Which kinds of fixed maps there are, and how a host reaches another one by its IPv4 address."""
+    """Which kinds of fixed maps there are, how a host reaches another one by its IPv4 address, and UDP without a checksum."""
 
     EXACT_MAPS = 1
     NETWORK_MAPS = 2
     HAIRPIN_INTRINSIC = 4
     HAIRPIN_SIMPLE = 8
+    UDP_ZERO_FORWARD = 16
+    UDP_ZERO_CALCULATE = 32
 
 
 class Outcome(IntEnum):
@@ -47,29 +50,31 @@ class Outcome(IntEnum):
     TO_IPV6_TCP = 3
     TO_IPV6_UDP = 4
     TO_IPV6_ICMP = 5
-    PASSED_NO_HEARTBEAT = 6
-    PASSED_NOT_IP = 7
-    PASSED_LENGTH = 8
-    PASSED_PROTOCOL = 9
-    PASSED_OPTIONS = 10
-    PASSED_FRAGMENT = 11
-    PASSED_HOP_LIMIT = 12
-    PASSED_TOO_BIG = 13
-    PASSED_OWN_ADDRESS = 14
-    PASSED_SPECIAL_ADDRESS = 15
-    PASSED_UNKNOWN_ADDRESS = 16
-    PASSED_DORMANT_LEASE = 17
-    PASSED_HAIRPIN = 18
-    PASSED_UDP_WITHOUT_CHECKSUM = 19
-    PASSED_ICMP_NOT_ECHO = 20
-    PASSED_CHECKSUM_UNFINISHED = 21
-    PASSED_KERNEL_REFUSED = 22
-    LOST = 23
+    TURNED_BACK = 6
+    ERROR_TO_IPV6 = 7
+    PASSED_NO_HEARTBEAT = 8
+    PASSED_NOT_IP = 9
+    PASSED_LENGTH = 10
+    PASSED_PROTOCOL = 11
+    PASSED_OPTIONS = 12
+    PASSED_FRAGMENT = 13
+    PASSED_HOP_LIMIT = 14
+    PASSED_TOO_BIG = 15
+    PASSED_OWN_ADDRESS = 16
+    PASSED_SPECIAL_ADDRESS = 17
+    PASSED_UNKNOWN_ADDRESS = 18
+    PASSED_DORMANT_LEASE = 19
+    PASSED_HAIRPIN = 20
+    PASSED_UDP_WITHOUT_CHECKSUM = 21
+    PASSED_ICMP_NOT_ECHO = 22
+    PASSED_CHECKSUM_UNFINISHED = 23
+    PASSED_KERNEL_REFUSED = 24
+    LOST = 25
 
     @property
     def is_translated(self) -> bool:
-        """Whether the packet went on in the other family."""
-        return self <= Outcome.TO_IPV6_ICMP
+        """Whether the packet went on with other addresses."""
+        return self <= Outcome.ERROR_TO_IPV6
 
 
 MEANINGS: Final = {
@@ -79,21 +84,23 @@ MEANINGS: Final = {
     Outcome.TO_IPV6_TCP: "TCP, from IPv4 to IPv6",
     Outcome.TO_IPV6_UDP: "UDP, from IPv4 to IPv6",
     Outcome.TO_IPV6_ICMP: "echo requests and replies, from IPv4 to IPv6",
+    Outcome.TURNED_BACK: "from one host here to another, by its IPv4 address",
+    Outcome.ERROR_TO_IPV6: "ICMP errors, from IPv4 to IPv6",
     Outcome.PASSED_NO_HEARTBEAT: "the daemon has stopped, or is changing the maps",
     Outcome.PASSED_NOT_IP: "neither IPv4 nor IPv6",
     Outcome.PASSED_LENGTH: "cut short, or longer than its header says",
     Outcome.PASSED_PROTOCOL: "neither TCP nor UDP nor ICMP, or behind IPv6 extension headers",
     Outcome.PASSED_OPTIONS: "IPv4 options",
-    Outcome.PASSED_FRAGMENT: "an IPv4 fragment",
+    Outcome.PASSED_FRAGMENT: "a fragment of anything but TCP and UDP",
     Outcome.PASSED_HOP_LIMIT: "its TTL or hop limit ends here",
     Outcome.PASSED_TOO_BIG: "too big for the MTU, or to be fragmented",
     Outcome.PASSED_OWN_ADDRESS: "from or to the translator itself",
     Outcome.PASSED_SPECIAL_ADDRESS: "an address that is not translated, or stands for routers (RFC 6791)",
     Outcome.PASSED_UNKNOWN_ADDRESS: "a new host, or an address without a mapping",
     Outcome.PASSED_DORMANT_LEASE: "from IPv4, for a host that has been silent for long",
-    Outcome.PASSED_HAIRPIN: "from one host here to another",
-    Outcome.PASSED_UDP_WITHOUT_CHECKSUM: "UDP without a checksum",
-    Outcome.PASSED_ICMP_NOT_ECHO: "ICMP errors and other messages that are no echo",
+    Outcome.PASSED_HAIRPIN: "from one host here to another that is unknown, or silent for long",
+    Outcome.PASSED_UDP_WITHOUT_CHECKSUM: "UDP without a checksum, to be dropped, or too long to be given one",
+    Outcome.PASSED_ICMP_NOT_ECHO: "ICMP errors from IPv6, rare or damaged ones from IPv4, and other messages that are no echo",
     Outcome.PASSED_CHECKSUM_UNFINISHED: "a checksum left to a device: of an echo message, or inside of a tunnel",
     Outcome.PASSED_KERNEL_REFUSED: "the kernel would not change the packet",
     Outcome.LOST: "dropped, because the kernel ran out of memory halfway",
@@ -118,5 +125,6 @@ MAPS: Final = {
     "maps4": Kind(MAP4_KEY, NETWORK_MAP, is_sized=True),
     "last_used": Kind(INDEX, NANOSECONDS, is_sized=True),
     "outcomes": Kind(INDEX, NANOSECONDS),
+    "summed": Kind(INDEX, SUMMED),
     "identification": Kind(INDEX, INDEX),
 }

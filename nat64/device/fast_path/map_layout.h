@@ -3,15 +3,16 @@
  * The maps: memory that the daemon and the program share. layout.py is the same for Python, and a test
  * compares the two.
  *
- * The daemon writes all of them but `last_used` and `outcomes`, which the program writes. Addresses are in
- * network byte order, all other numbers in the machine's. LAYOUT grows whenever anything here changes.
+ * The daemon writes all of them but `last_used`, `outcomes` and the two at the end, which the program
+ * writes. Addresses are in network byte order, all other numbers in the machine's. LAYOUT grows whenever
+ * anything here changes.
  */
 #ifndef NAT64_MAP_LAYOUT_H
 #define NAT64_MAP_LAYOUT_H
 
 #include "kernel.h"
 
-#define LAYOUT 1
+#define LAYOUT 2
 #define MOST_PREFIXES 16
 #define ANY_PREFIX 0xffffffffU /* in a key: fixed maps of all prefixes, for an address that is a far side */
 #define NOT_LEASED 0	       /* in a slot: a fixed map, whose use nobody asks for */
@@ -39,6 +40,8 @@ enum settings_flag {
 	NETWORK_MAPS = 2, /* there are fixed maps of networks, in `maps4` and `maps6` */
 	HAIRPIN_INTRINSIC = 4,
 	HAIRPIN_SIMPLE = 8,
+	UDP_ZERO_FORWARD = 16,	 /* UDP from IPv4 without a checksum goes on without */
+	UDP_ZERO_CALCULATE = 32, /* it gets one; with neither the daemon drops it */
 };
 
 struct settings {
@@ -104,7 +107,7 @@ struct network_map {
 };
 
 /*
- * What became of a packet. The first six were translated; the rest went on to the daemon as they came,
+ * What became of a packet. The first eight were translated; the rest went on to the daemon as they came,
  * but for LOST.
  */
 enum outcome {
@@ -114,6 +117,8 @@ enum outcome {
 	TO_IPV6_TCP,
 	TO_IPV6_UDP,
 	TO_IPV6_ICMP,
+	TURNED_BACK,
+	ERROR_TO_IPV6,
 	PASSED_NO_HEARTBEAT,
 	PASSED_NOT_IP,
 	PASSED_LENGTH,
@@ -134,6 +139,8 @@ enum outcome {
 	LOST,
 	OUTCOMES,
 };
+
+static const __u32 only = 0; /* the key of maps with one entry */
 
 struct {
 	MAP_NUMBER(type, BPF_MAP_TYPE_ARRAY);
@@ -209,6 +216,23 @@ struct {
 	MAP_TYPE(key, enum outcome);
 	MAP_TYPE(value, __u64);
 } outcomes SEC(".maps");
+
+/*
+ * Room for octets of the packet that are to be summed, more than the stack has. While a packet is sent
+ * nothing else of the network runs on its CPU.
+ */
+#define SUMMED_AT_ONCE 512
+
+struct octets {
+	__u64 octets[SUMMED_AT_ONCE / 8];
+};
+
+struct {
+	MAP_NUMBER(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	MAP_NUMBER(max_entries, 1);
+	MAP_TYPE(key, __u32);
+	MAP_TYPE(value, struct octets);
+} summed SEC(".maps");
 
 /* The Identification of the last IPv4 packet that this CPU made. */
 struct {

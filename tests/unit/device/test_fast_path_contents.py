@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 import pytest
@@ -13,7 +14,7 @@ from nat64.addressing.prefix import Pref64
 from nat64.addressing.prefix_map import PrefixMap
 from nat64.device.fast_path import contents, layout
 from nat64.device.fast_path.layout import SettingsFlag
-from nat64.siit.settings import Settings
+from nat64.siit.settings import Settings, UdpZeroChecksum
 
 HOST = IPv6Address("3fff:1::5").packed
 LEASED = IPv4Address("192.168.240.10").packed
@@ -28,6 +29,24 @@ def _prefix(number: int, *maps: tuple[str, str], pool: str | None = None) -> Pre
 
 def _flags(address_map: AddressMap) -> SettingsFlag:
     return SettingsFlag(layout.SETTINGS.unpack(contents.settings_entry(SETTINGS, address_map).value)[1])
+
+
+@pytest.mark.parametrize(
+    ("mode", "flags"),
+    [
+        (UdpZeroChecksum.DROP, SettingsFlag(0)),
+        (UdpZeroChecksum.FORWARD, SettingsFlag.UDP_ZERO_FORWARD),
+        (UdpZeroChecksum.CALCULATE, SettingsFlag.UDP_ZERO_CALCULATE),
+    ],
+)
+def test_rfc7915_4_5_what_becomes_of_udp_without_a_checksum_is_told(
+    mode: UdpZeroChecksum, flags: SettingsFlag
+) -> None:
+    settings = replace(SETTINGS, udp_zero_checksum=mode)
+
+    value = contents.settings_entry(settings, AddressMap([_prefix(0)], Hairpin.OFF)).value
+
+    assert SettingsFlag(layout.SETTINGS.unpack(value)[1]) == flags
 
 
 def test_a_lease_is_made_from_ipv4_first() -> None:

@@ -137,12 +137,17 @@ class Gateway:
         maps = self.program.maps
         maps.put(contents.prefix_entries(self.address_map))
         maps.put(contents.map_entries(self.address_map))
+        self.put_settings()
+        maps.beat(time.monotonic_ns() + 10**15)
+
+    def put_settings(self) -> None:
+        """Tell the program the settings."""
         settings = contents.settings_entry(self.settings, self.address_map)
         # A lease sleeps after hours, which a machine just started has not seen: a second stands for them.
         active = int(7440e9).to_bytes(8, "little")
         assert settings.value.count(active) == 1
-        maps.put([settings._replace(value=settings.value.replace(active, (10**9).to_bytes(8, "little")))])
-        maps.beat(time.monotonic_ns() + 10**15)
+        value = settings.value.replace(active, (10**9).to_bytes(8, "little"))
+        self.program.maps.put([settings._replace(value=value)])
 
     def _lease_event(self, event: str, lease: Lease, of: int) -> None:
         slot = self.slots.of(lease.address)

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from nat64.addressing.router_pool import RouterPool
 from nat64.device.fast_path import contents, layout
 from nat64.device.fast_path.layout import Outcome
 from nat64.siit.settings import UdpZeroChecksum
 from tests.fast_path import built, campaign, differential
 from tests.fast_path.__main__ import is_clean
-from tests.fast_path.gateway import OWN4, OWN6, Gateway
+from tests.fast_path.gateway import OWN4, OWN6, ROUTERS, Gateway
 from tests.fast_path.prog_run import PASSED
 
 if TYPE_CHECKING:
@@ -85,15 +86,19 @@ def gateway() -> Iterator[Gateway]:
             str(address_map.prefixes[0].prefix) == "2001:db8:64:ff9b::/96"
             and len(address_map.prefixes) == 1
             and address_map.hairpin.value == "intrinsic"
-            and one.settings.mtu == 1500
-            and one.settings.ipv6_addr == OWN6.packed
-            and one.settings.udp_zero_checksum is UdpZeroChecksum.DROP
-            and one.settings.rfc6791_pool is not None
             and one.leases
         ):
             break
         one.close()
         seed += 1
+    one.settings = replace(
+        one.settings,
+        ipv6_addr=OWN6.packed,
+        mtu=1500,
+        udp_zero_checksum=UdpZeroChecksum.DROP,
+        rfc6791_pool=RouterPool(ROUTERS),
+    )
+    one.put_settings()
     yield one
     one.close()
 

@@ -287,7 +287,7 @@ def test_fragments_that_do_not_fit_are_left_to_the_daemon(only: FastPathOnly) ->
 def test_what_a_server_and_a_router_refuse_is_told_to_the_client(only: FastPathOnly) -> None:
     network = only.network
     refused = network.client.run(sys.executable, "-c", _REFUSED, SERVER6).stdout
-    shown = network.client.run("ping", "-c1", "-W5", "-t4", SERVER6, check=False).stdout
+    shown = network.client.run("ping", "-c1", "-W5", "-t5", SERVER6, check=False).stdout
 
     assert refused == "refused\n"
     assert "From 2001:db8:64:ff9b::c633:6401 icmp_seq=1 Time exceeded: Hop limit" in shown

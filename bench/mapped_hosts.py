@@ -31,7 +31,8 @@ FEW: Final = "10 hosts"
 ALONE: Final = "alone"
 BESIDE_KNOWN: Final = "beside known hosts"
 BESIDE_NEW: Final = "beside new hosts"
-BESIDES: Final = (ALONE, BESIDE_KNOWN, BESIDE_NEW)
+UNBOUNDED: Final = "beside new hosts, unlimited"
+BESIDES: Final = (ALONE, BESIDE_KNOWN, BESIDE_NEW, UNBOUNDED)
 ATTACK: Final = 10_000
 """Datagrams a second of the others."""
 _LEARNS_WITHIN: Final = 180.0
@@ -61,16 +62,27 @@ def start_with_hosts(network: BenchNetwork, directory: Path, names: Collection[s
 
 
 def start_attacked(network: BenchNetwork, directory: Path, names: Collection[str]) -> list[Subject]:
-    """Start a translator that knows as many hosts as send a second, and return its way, with and without others on it."""
+    """Start translators that know as many hosts as send a second, and return the ways, with and without others on them.
+
+    One has the bound on new hosts that is the default, the other has none.
+    """
     network.server.popen(sys.executable, "-c", _SINK, str(many_hosts.PORT))
-    address = _start(network, directory, 1, "nat64d", ATTACK).address
-    network.client.run("ping", "-c1", "-W5", address)
-    return [Subject(name, address, ATTACK) for name in BESIDES if name in names]
+    bounded = _start(network, directory, 1, "nat64d", ATTACK).address
+    unbounded = _start(network, directory, 2, UNBOUNDED, ATTACK, "new-hosts unlimited").address
+    for address in (bounded, unbounded):
+        network.client.run("ping", "-c1", "-W5", address)
+    return [
+        Subject(name, unbounded if name == UNBOUNDED else bounded, ATTACK)
+        for name in BESIDES
+        if name in names
+    ]
 
 
-def _start(network: BenchNetwork, directory: Path, number: int, name: str, hosts: int) -> Subject:
-    pool = IPv4Address("10.0.0.0") + (number << 21)
-    network.route_without_masquerade(f"{pool}/11")
+def _start(
+    network: BenchNetwork, directory: Path, number: int, name: str, hosts: int, *lines: str
+) -> Subject:
+    pool = IPv4Address("10.0.0.0") + (number << 20)
+    network.route_without_masquerade(f"{pool}/12")
     state = directory / f"state{number}"
     state.mkdir()
     saved = state / "dynamic.map"
@@ -80,8 +92,8 @@ def _start(network: BenchNetwork, directory: Path, number: int, name: str, hosts
         encoding="ascii",
     )
     read_at = saved.stat().st_mtime_ns
-    lines = ("fast-path require", f"data-dir {state}")
-    subject = start_nat64d(network, directory, number, name, lines, pool=f"{pool}/11")
+    lines = ("fast-path require", f"data-dir {state}", *lines)
+    subject = start_nat64d(network, directory, number, name, lines, pool=f"{pool}/12")
     wait_until(
         lambda: saved.stat().st_mtime_ns != read_at,
         f"{name} to have saved its leases",
@@ -96,7 +108,7 @@ def others(network: BenchNetwork, subject: Subject, seconds: int) -> Iterator[No
 
     Raises `LoadFailedError` when they did not.
     """
-    if subject.name not in {BESIDE_KNOWN, BESIDE_NEW}:
+    if subject.name == ALONE:
         yield
         return
     time_of_sending = seconds + _LONGER

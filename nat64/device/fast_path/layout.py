@@ -9,10 +9,11 @@ from enum import IntEnum, IntFlag
 from struct import Struct
 from typing import Final, NamedTuple
 
-LAYOUT: Final = 1
+LAYOUT: Final = 2
 MOST_PREFIXES: Final = 16
 ANY_PREFIX: Final = 0xFFFFFFFF
 NOT_LEASED: Final = 0
+BUDGETS: Final = 2 + 1024
 
 SETTINGS: Final = Struct("=4I4B4s4s4s2IQ16s")
 PREFIXES_AT: Final = 11
@@ -65,6 +66,7 @@ class Outcome(IntEnum):
     PASSED_CHECKSUM_UNFINISHED = 21
     PASSED_KERNEL_REFUSED = 22
     LOST = 23
+    OVER_BUDGET = 24
 
     @property
     def is_translated(self) -> bool:
@@ -97,6 +99,7 @@ MEANINGS: Final = {
     Outcome.PASSED_CHECKSUM_UNFINISHED: "a checksum left to a device: of an echo message, or inside of a tunnel",
     Outcome.PASSED_KERNEL_REFUSED: "the kernel would not change the packet",
     Outcome.LOST: "dropped, because the kernel ran out of memory halfway",
+    Outcome.OVER_BUDGET: "dropped, with an address that is not known while there are more such packets than new-hosts allows",
 }
 
 
@@ -119,4 +122,5 @@ MAPS: Final = {
     "last_used": Kind(INDEX, NANOSECONDS, is_sized=True),
     "outcomes": Kind(INDEX, NANOSECONDS),
     "identification": Kind(INDEX, INDEX),
+    "budgets": Kind(INDEX, NANOSECONDS),
 }

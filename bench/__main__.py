@@ -122,8 +122,8 @@ def _parser() -> argparse.ArgumentParser:
         "--subjects",
         metavar="NAME[;NAME…]",
         type=partial(_names, of=NAMES),
-        default=NAMES,
-        help="only these: " + "; ".join(NAMES),
+        default=tuple(name for name in NAMES if name != subjects.UNUSUAL),
+        help=f"only these, and {subjects.UNUSUAL} only if it is among them: " + "; ".join(NAMES),
     )
     parser.add_argument(
         "--results", type=Path, default=RESULTS, metavar="DIR", help="where the JSON goes [bench/results]"

@@ -263,7 +263,6 @@ OF_KNOWN_HOST: Final = (
     _tcp_load("TCP 1 up"),
     _tcp_load("TCP 1 down", "--reverse"),
     Load("UDP lost", "%", _loss, more_is_better=False),
-    Load("ping", "us", _ping, more_is_better=False),
     Load("ping p99", "us", partial(_ping, percent=99), more_is_better=False),
     Load("connections", "1/s", _connections),
 )

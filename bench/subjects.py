@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 NAT64D: Final = Path(sys.executable).parent / "nat64d"
 
 ROUTED: Final = "nat64d, routed pool"
+UNUSUAL: Final = "nat64d in Python, offload no"
 VARIANTS: Final[dict[str, tuple[str, ...]]] = {
     "nat64d": ("fast-path require",),
     ROUTED: ("fast-path require",),
     "nat64d in Python": ("fast-path off",),
-    "nat64d in Python, offload no": ("fast-path off", "offload no"),
+    UNUSUAL: ("fast-path off", "offload no"),
 }
 """Each way to run nat64d, by the name it has in the results, with the lines that it adds to the config.
 

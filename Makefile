@@ -179,7 +179,7 @@ sanity: setup-dev bundle
 strangers: setup-dev bundle
 	$(BIN)/pytest tests/collection/test_stranger.py
 
-## nat64d beside plain forwarding and TAYGA, dns64d beside Debian's resolvers (root; 20 minutes; OPTIONS=--quick for two)
+## nat64d beside plain forwarding and TAYGA, dns64d beside Debian's resolvers (root; half an hour; OPTIONS=--quick for five minutes)
 .PHONY: bench
 bench: bench-nat64 bench-dns64
 

@@ -5,50 +5,55 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import signal
 import sys
-import tempfile
-import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from bench import machine, results, subjects
-from bench.gateway import bench_network
-from bench.loads import LOADS, LoadFailedError
-from bench.results import Measured
+from bench import machine, mapped_hosts, results, subjects
+from bench.parts import PARTS, Plan
 from tests.lab import debian_tayga
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bench.gateway import BenchNetwork
-    from bench.loads import Load
-    from bench.subjects import Subject
-
 RESULTS: Final = Path(__file__).parent / "results"
-OFFLOADED: Final = "segmentation offloads on"
-SEGMENTED: Final = "TSO and GRO off"
-COMPARED: Final = (subjects.PEER, *subjects.LIMITS)
+OURS: Final = (*subjects.VARIANTS, *mapped_hosts.HOSTS, *mapped_hosts.BESIDES)
+COMPARED: Final = (
+    subjects.PEER,
+    *subjects.LIMITS,
+    mapped_hosts.FEW,
+    mapped_hosts.ALONE,
+    mapped_hosts.BESIDE_KNOWN,
+)
+NAMES: Final = tuple(name for part in PARTS.values() for name in part.names)
+TOOLS: Final = ("ip", "nft", "ethtool", "ping", "iperf3")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print a table, write the JSON; return the exit status."""
-    options = _parser().parse_args(arguments)
-    options.rounds = options.rounds or (1 if options.quick else 3)
-    options.seconds = options.seconds or (1 if options.quick else 2)
-    if os.geteuid():
-        print("bench: needs root: it makes network namespaces and TUN devices", file=sys.stderr)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    plan = Plan(
+        parts=options.parts,
+        subjects=options.subjects,
+        only=options.only.split(","),
+        rounds=options.rounds or (1 if options.quick else 3),
+        seconds=options.seconds or (1 if options.quick else 2),
+    )
+    if not plan.has_loads():
+        parser.error(f"no load has {options.only!r} in its name")
+    problem = _missing()
+    if problem is not None:
+        print(f"bench: {problem}", file=sys.stderr)
         return 1
-    if not any(options.only in load.name for load in LOADS):
-        print(f"bench: no load has {options.only!r} in its name", file=sys.stderr)
-        return 2
     signal.signal(signal.SIGTERM, _end)  # as Ctrl-C does: the namespaces are removed first
     before = machine.describe()
     try:
-        with tempfile.TemporaryDirectory(prefix="nat64-bench-") as directory, bench_network() as network:
-            subjects_there = subjects.start(network, Path(directory))
-            measured = _measure(network, subjects_there, options)
+        measured = plan.measure()
     except debian_tayga.TaygaUnavailableError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
@@ -56,16 +61,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": before,
         "load_average_after": list(os.getloadavg()),
-        "tayga": debian_tayga.version(),
+        "tayga": debian_tayga.version() if subjects.PEER in plan.subjects else None,
         "variants": {name: list(lines) for name, lines in subjects.VARIANTS.items()},
-        "rounds": options.rounds,
-        "seconds": options.seconds,
+        "rounds": plan.rounds,
+        "seconds": plan.seconds,
         "results": results.as_json(measured, COMPARED),
     }
     options.results.mkdir(parents=True, exist_ok=True)
     path = options.results / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
     path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    print(results.table(measured, list(subjects.VARIANTS), COMPARED))
+    print(results.table(measured, OURS, COMPARED))
     print(
         f"\n{before['processor']}, {before['cores']} cores, Linux {before['kernel']}, Python {before['python']},"
         f" TAYGA {report['tayga']}, load average before {before['load_average'][0]:.1f}; all numbers in {path}"
@@ -74,56 +79,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if failed else 0
 
 
+def _missing() -> str | None:
+    """Return what the machine or the caller lacks, None if nothing."""
+    if os.geteuid():
+        return "needs root: it makes network namespaces and TUN devices"
+    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
+    return f"needs {' and '.join(missing)}; make bench installs what is missing" if missing else None
+
+
 def _end(number: int, _frame: object) -> NoReturn:
     raise SystemExit(128 + number)
-
-
-def _measure(
-    network: BenchNetwork, subjects_there: list[Subject], options: argparse.Namespace
-) -> list[Measured[Load]]:
-    """Put each load on each subject in turn, round by round."""
-    chosen = [load for load in LOADS if options.only in load.name]
-    measured = [Measured(OFFLOADED, load) for load in chosen]
-    measured += [
-        Measured(SEGMENTED, load)
-        for load in chosen
-        if load.segments and (not options.quick or "TCP 1" in load.name)
-    ]
-    began = time.monotonic()
-    total = options.rounds * len(measured) * len(subjects_there)
-    done = 0
-    for number in range(options.rounds):
-        # Whoever comes first in one round comes last in another.
-        turn = number % len(subjects_there)
-        order = subjects_there[turn:] + subjects_there[:turn]
-        for one in measured:
-            network.segmentation(on=one.condition == OFFLOADED)
-            found = {subject.name: _try(network, one, subject, options.seconds) for subject in order}
-            for subject in subjects_there:
-                one.rounds[subject.name].append(found[subject.name])
-            done += len(order)
-            left = (time.monotonic() - began) / done * (total - done)
-            print(
-                f"bench: round {number + 1} of {options.rounds}, {one.condition}, {one.load.name}: "
-                + ", ".join(f"{name} {value:.4g}" for name, value in found.items() if value is not None)
-                + f"; {left:.0f} s left",
-                file=sys.stderr,
-            )
-    return measured
-
-
-def _try(network: BenchNetwork, one: Measured[Load], subject: Subject, seconds: int) -> float | None:
-    try:
-        return one.load.measure(network, subject.address, seconds)
-    except LoadFailedError as error:
-        print(f"bench: {one.load.name} by {subject.name} failed: {error}", file=sys.stderr)
-        return None
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
-        description="Measure nat64d beside plain forwarding and Debian's TAYGA; some 8 minutes.",
+        description="Measure nat64d beside plain forwarding and Debian's TAYGA; some 15 minutes.",
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -131,9 +102,28 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--only",
-        metavar="TEXT",
+        metavar="TEXT[,TEXT…]",
         default="",
-        help="only the loads with TEXT in their names: " + ", ".join(load.name for load in LOADS),
+        help="only the loads with one of these in their names: "
+        + ", ".join(
+            dict.fromkeys(
+                load.name for part in PARTS.values() for _, loads in part.conditions for load in loads
+            )
+        ),
+    )
+    parser.add_argument(
+        "--parts",
+        metavar="NAME[;NAME…]",
+        type=partial(_names, of=tuple(PARTS)),
+        default=tuple(PARTS),
+        help="only these: " + "; ".join(PARTS),
+    )
+    parser.add_argument(
+        "--subjects",
+        metavar="NAME[;NAME…]",
+        type=partial(_names, of=NAMES),
+        default=tuple(name for name in NAMES if name != subjects.UNUSUAL),
+        help=f"only these, and {subjects.UNUSUAL} only if it is among them: " + "; ".join(NAMES),
     )
     parser.add_argument(
         "--results", type=Path, default=RESULTS, metavar="DIR", help="where the JSON goes [bench/results]"
@@ -141,6 +131,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=_positive, metavar="N", help="rounds to take the median of [3]")
     parser.add_argument("--seconds", type=_positive, metavar="N", help="seconds for each load [2]")
     return parser
+
+
+def _names(text: str, of: tuple[str, ...]) -> tuple[str, ...]:
+    chosen = tuple(name for name in of if name in text.split(";"))
+    if len(chosen) < len(text.split(";")):
+        raise argparse.ArgumentTypeError(f"{text}: there are {'; '.join(of)}")
+    return chosen
 
 
 def _positive(text: str) -> int:

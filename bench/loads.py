@@ -8,7 +8,9 @@ import re
 import statistics
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,13 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from bench.gateway import BenchNetwork
+    from bench.subjects import Subject
     from tests.lab.namespaces import Namespace
 
 _SPARE: Final = 20.0
 """Seconds after its own time at which a load is given up."""
 
 _PINGS_PER_SECOND: Final = 200
-_EASY_RATE: Final = 10_000
+_EASY_RATE: Final = 20_000
 """Packets a second."""
 _IPERF3: Final = 5201
 _SMALL: Final = ("--udp", "--length", "64")
@@ -86,14 +89,14 @@ class LoadFailedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """One load. `measure` takes the network, the server's address, and seconds; it raises `LoadFailedError`.
+    """One load. `measure` takes the network, the way that it is put on, and seconds; it raises `LoadFailedError`.
 
     `segments` says that segmentation offloads matter to it.
     """
 
     name: str
     unit: str
-    measure: Callable[[BenchNetwork, str, int], float]
+    measure: Callable[[BenchNetwork, Subject, int], float]
     more_is_better: bool = True
     segments: bool = False
 
@@ -129,30 +132,31 @@ def _wait_for_listener(server: subprocess.Popen[str]) -> None:
     raise LoadFailedError("the server did not start")
 
 
-def _tcp(network: BenchNetwork, address: str, seconds: int, *options: str) -> float:
-    received = _iperf3(network, address, seconds, *options)["sum_received"]
+def _tcp(network: BenchNetwork, subject: Subject, seconds: int, *options: str) -> float:
+    received = _iperf3(network, subject.address, seconds, *options)["sum_received"]
     return float(received["bits_per_second"]) / 1e9
 
 
-def _udp(network: BenchNetwork, address: str, seconds: int, *, down: bool) -> float:
+def _udp(network: BenchNetwork, subject: Subject, seconds: int, *, down: bool) -> float:
     """Return the thousands of packets that reached the other host each second, of as many as could be sent.
 
     Its interface counts them: iperf3 knows nothing of those lost at the end, and its own socket's buffer overflows.
     """
     receiver, device = (network.client, "lan0") if down else (network.server, "eth0")
-    before = _received(receiver, device)
+    before = received(receiver, device)
     options = (*_SMALL, "--bitrate", "0", *(("--reverse",) if down else ()))
-    end = _iperf3(network, address, seconds, *options)
-    return (_received(receiver, device) - before) / float(end["sum_sent"]["seconds"]) / 1e3
+    end = _iperf3(network, subject.address, seconds, *options)
+    return (received(receiver, device) - before) / float(end["sum_sent"]["seconds"]) / 1e3
 
 
-def _udp_of_two(network: BenchNetwork, address: str, seconds: int) -> float:
+def _udp_of_two(network: BenchNetwork, subject: Subject, seconds: int) -> float:
     """Return the same for two senders at a time, from the client to the server."""
+    address = subject.address
     first = _iperf3_server(network, address, _IPERF3 + 1)
     command = ("iperf3", "--client", address, "--time", str(seconds), "--json", *_SMALL, "--bitrate", "0")
     try:
         _wait_for_listener(first)
-        before = _received(network.server, "eth0")
+        before = received(network.server, "eth0")
         other = network.client.popen(*command, "--port", str(_IPERF3 + 1))
         end = _end_of_report(_ask(network, _iperf3_server(network, address, _IPERF3), command, seconds))
         printed, complaint = other.communicate(timeout=seconds + _SPARE)
@@ -161,44 +165,51 @@ def _udp_of_two(network: BenchNetwork, address: str, seconds: int) -> float:
         raise LoadFailedError("the other iperf3 did not end in time") from None
     finally:
         stop(first)
-    return (_received(network.server, "eth0") - before) / float(end["sum_sent"]["seconds"]) / 1e3
+    return (received(network.server, "eth0") - before) / float(end["sum_sent"]["seconds"]) / 1e3
 
 
-def _processor_time(network: BenchNetwork, address: str, seconds: int) -> float:
+def _processor_time(network: BenchNetwork, subject: Subject, seconds: int) -> float:
     """Return the microseconds of processor time, of all together, for each packet that arrived, at a rate that all keep up with."""
-    arrived, busy = _received(network.server, "eth0"), _busy_seconds()
-    _iperf3(network, address, seconds, *_SMALL, "--bitrate", str(_EASY_RATE * 64 * 8))
-    busy = _busy_seconds() - busy
-    arrived = _received(network.server, "eth0") - arrived
+    before, idle = received(network.server, "eth0"), idle_seconds()
+    began = time.monotonic()
+    _iperf3(network, subject.address, seconds, *_SMALL, "--bitrate", str(_EASY_RATE * 64 * 8))
+    busy = (time.monotonic() - began) * (os.cpu_count() or 1) - (idle_seconds() - idle)
+    arrived = received(network.server, "eth0") - before
     if arrived < _EASY_RATE * seconds * 0.95:
         raise LoadFailedError(f"{arrived} of {_EASY_RATE * seconds} packets arrived")
     return busy / arrived * 1e6
 
 
-def _busy_seconds() -> float:
-    """Return for how long the machine's processors have been at work (proc_stat(5): all but idle and waiting)."""
-    user, nice, system, _idle, _waiting, interrupts, soft, *_ = map(
+def idle_seconds() -> float:
+    """Return for how long the machine's processors have had nothing to do, all together.
+
+    A processor that is idle gets no ticks, and is accounted to the microsecond; the time at work is only sampled, by ticks,
+    which see little of what lasts less than one (proc_stat(5)).
+    """
+    _user, _nice, _system, idle, waiting, *_ = map(
         int, Path("/proc/stat").read_text(encoding="ascii").splitlines()[0].split()[1:]
     )
-    return (user + nice + system + interrupts + soft) / os.sysconf("SC_CLK_TCK")
+    return (idle + waiting) / os.sysconf("SC_CLK_TCK")
 
 
-def _received(namespace: Namespace, device: str) -> int:
+def received(namespace: Namespace, device: str) -> int:
+    """Return how many packets an interface has received."""
     return int(namespace.run("cat", f"/sys/class/net/{device}/statistics/rx_packets").stdout)
 
 
-def _ping(network: BenchNetwork, address: str, seconds: int) -> float:
-    """Return the median round trip in microseconds."""
+def _ping(network: BenchNetwork, subject: Subject, seconds: int, *, percent: int = 50) -> float:
+    """Return the round trip in microseconds that so many of a hundred do not exceed."""
     count = seconds * _PINGS_PER_SECOND
     completed = network.client.run(
-        *("ping", "-n", "-i", str(1 / _PINGS_PER_SECOND), "-c", str(count), "-w", str(seconds + 5), address),
+        *("ping", "-n", "-i", str(1 / _PINGS_PER_SECOND), "-c", str(count), "-w", str(seconds + 5)),
+        subject.address,
         check=False,
         timeout=seconds + _SPARE,
     )
     times = [float(time) for time in re.findall(r"time=([\d.]+) ms", completed.stdout)]
     if len(times) < count / 2:
         raise LoadFailedError(f"{len(times)} of {count} pings came back")
-    return statistics.median(times) * 1e3
+    return statistics.quantiles(times, n=100)[percent - 1] * 1e3
 
 
 def _ask(
@@ -214,13 +225,20 @@ def _ask(
         stop(server)
 
 
-def _connections(network: BenchNetwork, address: str, seconds: int) -> float:
+def _connections(network: BenchNetwork, subject: Subject, seconds: int) -> float:
     """Return the connections made a second, each with an octet each way."""
     server = network.server.popen(sys.executable, "-c", _ACCEPT)
-    completed = _ask(network, server, (sys.executable, "-c", _CONNECT, address, str(seconds)), seconds)
+    command = (sys.executable, "-c", _CONNECT, subject.address, str(seconds))
+    completed = _ask(network, server, command, seconds)
     if completed.returncode:
         raise LoadFailedError(completed.stderr.strip())
     return float(completed.stdout)
+
+
+def _loss(network: BenchNetwork, subject: Subject, seconds: int) -> float:
+    """Return how many of a hundred datagrams of one flow do not arrive, at a rate that all keep up with."""
+    end = _iperf3(network, subject.address, seconds, *_SMALL, "--bitrate", str(_EASY_RATE * 64 * 8))
+    return float(end["sum"]["lost_percent"])
 
 
 def _tcp_load(name: str, *options: str) -> Load:
@@ -240,3 +258,12 @@ LOADS: Final = (
     Load("connections", "1/s", _connections),
 )
 """All loads: "up" is from the client to the server, the number after TCP is how many streams there are."""
+
+OF_KNOWN_HOST: Final = (
+    _tcp_load("TCP 1 up"),
+    _tcp_load("TCP 1 down", "--reverse"),
+    Load("UDP lost", "%", _loss, more_is_better=False),
+    Load("ping p99", "us", partial(_ping, percent=99), more_is_better=False),
+    Load("connections", "1/s", _connections),
+)
+"""What a known host's traffic is measured by beside that of others."""

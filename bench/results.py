@@ -100,12 +100,17 @@ def _json(spread: Spread | None) -> dict[str, float] | None:
 
 
 def table(measured: Sequence[Measured[Any]], variants: Sequence[str], compared: Sequence[str]) -> str:
-    """Return a table for people: each subject's median, then how each variant compares with `compared`."""
-    ratios = [(variant, other) for variant in variants for other in compared]
+    """Return a table for people: each subject's median, then how each variant compares with those in `compared`."""
     lines = []
     for condition in dict.fromkeys(one.condition for one in measured):
         rows = [one for one in measured if one.condition == condition]
         subjects = list(dict.fromkeys(subject for one in rows for subject in one.rounds))
+        ratios = [
+            (one, other)
+            for one in variants
+            for other in compared
+            if one != other and {one, other} <= set(subjects)
+        ]
         heading = ["load", "unit", *subjects, *(f"{variant} / {other}" for variant, other in ratios)]
         body = [
             [

@@ -98,6 +98,7 @@ class OwnFastPath:
                 self._begin(config, settings, address_map)
             else:
                 self._running.linger = config.linger
+                self._running.new_hosts = config.new_hosts
                 self._running.follow(settings, address_map)
                 self._running.beat()  # by another linger
         except FastPathError as error:
@@ -149,6 +150,7 @@ class OwnFastPath:
             make_pins(config, self._identity)
         there, self._kept = self._kept, None
         running = FastPath(self._device, self._pins, config.linger, time.monotonic)
+        running.new_hosts = config.new_hosts
         self._running = running
         running.begin(settings, address_map, there)
         self.problem = None

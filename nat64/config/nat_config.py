@@ -53,6 +53,8 @@ class NatConfig:
     """Whether the kernel translates what is plain and known."""
     linger: int = fast_path_words.DEFAULT_LINGER
     """Seconds for which it goes on when the daemon has ended."""
+    new_hosts: int = fast_path_words.DEFAULT_NEW_HOSTS
+    """Packets a second of hosts that it does not know, which it hands to the daemon; 0: all."""
     bpffs: Path = fast_path_words.DEFAULT_BPFFS
     """Where a BPF file system is mounted, in which the fast path outlives the daemon."""
     workers: int = 1

@@ -112,6 +112,7 @@ class _Parser:
     offload: bool = True
     fast_path: FastPathMode = "auto"
     linger: int = fast_path_words.DEFAULT_LINGER
+    new_hosts: int = fast_path_words.DEFAULT_NEW_HOSTS
     bpffs: Path = fast_path_words.DEFAULT_BPFFS
     icmp_rate: IcmpRate = icmp_words.DEFAULT_RATE
     rfc6791_pool: Placed[RouterPool] | None = None
@@ -163,6 +164,7 @@ class _Parser:
             offload=self.offload,
             fast_path=self.fast_path,
             linger=self.linger,
+            new_hosts=self.new_hosts,
             bpffs=self.bpffs,
             workers=self.workers,
             icmp_rate=self.icmp_rate,
@@ -195,6 +197,7 @@ class _Parser:
             "offload": self._read_offload,
             "fast-path": self._read_fast_path,
             "linger": self._read_linger,
+            "new-hosts": self._read_new_hosts,
             "bpffs": self._read_bpffs,
             "icmp-rate": self._read_icmp_rate,
             "rfc6791-pool": self._read_rfc6791_pool,
@@ -423,6 +426,10 @@ class _Parser:
     def _read_linger(self, directive: Directive) -> None:
         self._once(directive)
         self.linger = fast_path_words.read_linger(directive)
+
+    def _read_new_hosts(self, directive: Directive) -> None:
+        self._once(directive)
+        self.new_hosts = fast_path_words.read_new_hosts(directive)
 
     def _read_bpffs(self, directive: Directive) -> None:
         self._once(directive)

@@ -21,7 +21,18 @@ pytestmark = pytest.mark.lab
 
 def test_the_bench_measures_every_subject_and_says_on_what(tmp_path: Path) -> None:
     completed = subprocess.run(
-        [sys.executable, "-m", "bench", "--quick", "--only", "ping", "--results", str(tmp_path)],
+        [
+            sys.executable,
+            "-m",
+            "bench",
+            "--quick",
+            "--parts",
+            "ways",
+            "--only",
+            "ping",
+            "--results",
+            str(tmp_path),
+        ],
         check=True,
         capture_output=True,
         text=True,
@@ -30,16 +41,70 @@ def test_the_bench_measures_every_subject_and_says_on_what(tmp_path: Path) -> No
     (path,) = tmp_path.iterdir()
     report = json.loads(path.read_text())
     found = {row["subject"]: row["numbers"]["median"] for row in report["results"]}
-    assert found.keys() == {"IPv6", "NAT44", "TAYGA", *subjects.VARIANTS}
+    assert found.keys() == set(subjects.NAMES) - {subjects.UNUSUAL}
     assert all(microseconds > 0 for microseconds in found.values())
     assert report["tayga"].startswith("0.")
     assert {"processor", "kernel", "commit"} <= report["machine"].keys()
     assert "nat64d / TAYGA" in completed.stdout
 
 
+def test_the_bench_puts_loads_on_translators_that_know_many_hosts_and_on_one_that_is_attacked(
+    tmp_path: Path,
+) -> None:
+    completed = subprocess.run(
+        [
+            *(
+                sys.executable,
+                "-m",
+                "bench",
+                "--quick",
+                "--parts",
+                "hosts;attack",
+                "--results",
+                str(tmp_path),
+            ),
+            *(
+                "--subjects",
+                "10 hosts;10,000 hosts;beside known hosts;beside new hosts",
+                "--only",
+                "all hosts,p99",
+            ),
+        ],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=110,
+    )
+    assert completed.returncode == 0, completed.stderr
+    (path,) = tmp_path.iterdir()
+    found = {
+        (row["load"], row["subject"]): row["numbers"]["median"]
+        for row in json.loads(path.read_text())["results"]
+    }
+    assert found.keys() == {
+        ("UDP 64 of all hosts", "10 hosts"),
+        ("UDP 64 of all hosts", "10,000 hosts"),
+        ("ping p99", "beside known hosts"),
+        ("ping p99", "beside new hosts"),
+    }
+    assert all(number > 0 for number in found.values())
+    assert "10,000 hosts / 10 hosts" in completed.stdout
+
+
 def test_a_bench_that_is_stopped_leaves_nothing_behind(tmp_path: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "bench", "--quick", "--only", "ping", "--results", str(tmp_path)],
+        [
+            sys.executable,
+            "-m",
+            "bench",
+            "--quick",
+            "--parts",
+            "ways",
+            "--only",
+            "ping",
+            "--results",
+            str(tmp_path),
+        ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as bench:

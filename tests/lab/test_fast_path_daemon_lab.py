@@ -102,6 +102,70 @@ def test_stats_says_what_was_left_to_the_daemon_and_why(fast: GatewayNetwork) ->
     assert rows["fast_path_lost"]["count"] == 0
 
 
+_FROM_NEW_HOSTS: Final = """
+import socket, sys
+for number in range(1, 301):
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as channel:
+        channel.setsockopt(socket.IPPROTO_IPV6, 78, 1)  # IPV6_FREEBIND
+        channel.bind((f"2001:db8:1::{sys.argv[2]}:{number:x}", 0))
+        channel.sendto(b"new", (sys.argv[1], 9))
+"""
+
+
+def new_hosts(network: GatewayNetwork, which: str) -> dict[str, int]:
+    """Have 300 hosts that are not known send a packet each; return what grew by that of the counters."""
+
+    def look() -> dict[str, int]:
+        counters: dict[str, int] = network.ask("status")["counters"]
+        return counters
+
+    def seen(since: dict[str, int]) -> dict[str, int]:
+        now = look()
+        return {name: now[name] - count for name, count in since.items()}
+
+    before = look()
+    network.client.python(_FROM_NEW_HOSTS, SERVER6, which)
+    up, over = "fast_path_passed_unknown_address", "fast_path_over_budget"
+    wait_until(lambda: seen(before)[up] + seen(before)[over] >= 300, "the packets of 300 hosts")
+    return seen(before)
+
+
+def test_invented_hosts_get_no_more_of_the_daemon_than_new_hosts_says_and_known_ones_go_on(
+    bare: GatewayNetwork, bpffs: Path
+) -> None:
+    write_config(bare, bpffs, "new-hosts 2")
+    bare.command("--mktun")
+    bare.start()
+    assert bare.ping()
+
+    of_new = new_hosts(bare, "77")
+
+    assert 0 < of_new["fast_path_passed_unknown_address"] < 150
+    assert of_new["fast_path_over_budget"] > 150
+    assert bare.ask("status")["pools"][0]["leased"] <= 1 + of_new["fast_path_passed_unknown_address"]
+    translated = in_kernel(bare)
+    bare.client.run("ping", "-c10", "-i0.01", SERVER6)
+    assert in_kernel(bare) - translated >= 20
+
+    write_config(bare, bpffs, "new-hosts unlimited")
+    reload(bare)
+    assert new_hosts(bare, "78")["fast_path_over_budget"] == 0
+
+
+def test_where_not_every_host_has_a_place_in_the_kernel_none_is_taken_for_a_new_one(
+    bare: GatewayNetwork, bpffs: Path
+) -> None:
+    """A pool of two million addresses: the kernel does not know all the hosts that Python does."""
+    base = CONFIG.replace("192.168.240.0/20", "10.0.0.0/11").replace(
+        "ipv4-addr 192.168.240.1", "ipv4-addr 10.0.0.1"
+    )
+    write_config(bare, bpffs, "new-hosts 2", base=base)
+    bare.command("--mktun")
+    bare.start()
+
+    assert new_hosts(bare, "77")["fast_path_over_budget"] == 0
+
+
 def restart_by(number: signal.Signals) -> Callable[[GatewayNetwork], None]:
     def restart(network: GatewayNetwork) -> None:
         assert network.daemon is not None

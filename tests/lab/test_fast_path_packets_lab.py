@@ -26,7 +26,7 @@ from tests.fast_path.gateway import OWN4, OWN6, ROUTERS, Gateway
 from tests.fast_path.prog_run import PASSED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 
@@ -288,3 +288,92 @@ def test_a_pool_address_has_its_slot_and_another_address_has_none(gateway: Gatew
     assert slots.size == 1 + pool.num_addresses
     with pytest.raises(KeyError):
         slots.of(_SERVER)
+
+
+@pytest.fixture
+def ten_new_hosts(gateway: Gateway) -> Iterator[Gateway]:
+    """The gateway, where ten packets a second with an unknown address may go up to the daemon."""
+    gateway.prepare()
+    settings = gateway.program.maps["settings"]
+    bounded = contents.settings_entry(gateway.settings, gateway.address_map, 10)
+    before = settings.lookup(bounded.key)
+    assert before is not None
+    settings.update(bounded.key, bounded.value)
+    for budget in range(layout.BUDGETS):
+        gateway.program.maps["budgets"].update(layout.INDEX.pack(budget), layout.NANOSECONDS.pack(0))
+    yield gateway
+    settings.update(bounded.key, before)
+
+
+_MANY: Final = 600
+"""Packets that are handed over in far less time than the budget of ten a second would need for a third of them."""
+
+
+def _gone_up(gateway: Gateway, packets: Iterable[bytes]) -> tuple[int, int]:
+    """Return how many of these packets went up to the daemon, and how many were dropped and counted as over budget."""
+    before = gateway.program.maps.outcomes()
+    verdicts = [gateway.run(packet).verdict for packet in packets]
+    after = gateway.program.maps.outcomes()
+    up, over = (after[each] - before[each] for each in (Outcome.PASSED_UNKNOWN_ADDRESS, Outcome.OVER_BUDGET))
+    assert (verdicts.count(PASSED), len(verdicts)) == (up, up + over)
+    return up, over
+
+
+def _new_hosts(network: str) -> Iterator[bytes]:
+    first = int(IPv6Address(network))
+    for number in range(_MANY):
+        yield _six((first + number).to_bytes(16, "big"), _seen(_SERVER))
+
+
+def test_of_hosts_that_one_network_invents_the_daemon_sees_half_of_the_budget(ten_new_hosts: Gateway) -> None:
+    up, over = _gone_up(ten_new_hosts, _new_hosts("3fff:1:0:7::1:0"))
+
+    assert 5 <= up < _MANY / 3
+    assert over > _MANY / 2
+
+
+def test_another_networks_new_hosts_get_on_meanwhile(ten_new_hosts: Gateway) -> None:
+    _gone_up(ten_new_hosts, _new_hosts("3fff:1:0:7::1:0"))
+
+    up, _ = _gone_up(ten_new_hosts, [_six(IPv6Address("3fff:1:0:8::1").packed, _seen(_SERVER))])
+
+    assert up == 1
+
+
+def test_inventing_networks_too_does_not_go_beyond_the_whole_budget(ten_new_hosts: Gateway) -> None:
+    networks = (
+        _six(IPv6Address(f"3fff:1:2:{number:x}::1").packed, _seen(_SERVER)) for number in range(_MANY)
+    )
+
+    up, over = _gone_up(ten_new_hosts, networks)
+
+    assert 10 <= up < _MANY / 3
+    assert over > _MANY / 2
+
+
+def test_a_scan_of_the_pool_from_ipv4_has_half_of_the_budget_and_no_part_of_the_hosts(
+    ten_new_hosts: Gateway,
+) -> None:
+    scan = (_four(_SERVER, (IPv4Address("8.8.0.0") + number).packed) for number in range(_MANY))
+
+    up, over = _gone_up(ten_new_hosts, scan)
+    of_a_host, _ = _gone_up(ten_new_hosts, [_six(IPv6Address("3fff:1:0:8::1").packed, _seen(_SERVER))])
+
+    assert 5 <= up < _MANY / 3
+    assert over > _MANY / 2
+    assert of_a_host == 1
+
+
+def test_known_hosts_and_what_they_leave_to_the_daemon_need_no_budget(ten_new_hosts: Gateway) -> None:
+    host = ten_new_hosts.leases[0].host
+    _gone_up(ten_new_hosts, _new_hosts(str(IPv6Address(host[:8] + b"\xee" * 6 + bytes(2)))))
+
+    for _ in range(100):
+        assert _outcome(ten_new_hosts, _six(host, _seen(_SERVER))) is Outcome.TO_IPV4_UDP
+        assert _outcome(ten_new_hosts, _six(host, _seen(_SERVER), hops=1)) is Outcome.PASSED_HOP_LIMIT
+
+
+def test_without_a_bound_every_new_host_goes_up(gateway: Gateway) -> None:
+    gateway.prepare()
+
+    assert _gone_up(gateway, _new_hosts("3fff:1:0:7::1:0")) == (_MANY, 0)

@@ -85,8 +85,11 @@ class LeaseEntries:
         return lease_entries(lease.host, lease.address, self._numbers[lease.prefix], self.slot(lease))
 
 
-def settings_entry(settings: Settings, address_map: AddressMap) -> Entry:
-    """Return what stands in `settings`. Raises `ValueError` for more prefixes than the program knows."""
+def settings_entry(settings: Settings, address_map: AddressMap, new_hosts: int = 0) -> Entry:
+    """Return what stands in `settings`. Raises `ValueError` for more prefixes than the program knows.
+
+    `new_hosts` is how many packets with an unknown address may go up to the daemon each second; 0: all.
+    """
     if len(address_map.prefixes) > layout.MOST_PREFIXES:
         raise ValueError(f"more than {layout.MOST_PREFIXES} prefixes")
     flags = _HAIRPIN[address_map.hairpin] | _UDP_ZERO[settings.udp_zero_checksum]
@@ -104,7 +107,7 @@ def settings_entry(settings: Settings, address_map: AddressMap) -> Entry:
         settings.ipv4_addr,
         *_network(settings.rfc6791_pool.network if settings.rfc6791_pool is not None else None),
         len(address_map.prefixes),
-        0,
+        1_000_000_000 // new_hosts if new_hosts else 0,
         int(ACTIVE_SECONDS * 1e9),
         settings.ipv6_addr,
     )

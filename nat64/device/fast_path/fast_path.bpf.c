@@ -6,7 +6,7 @@
  * kernel). A packet that it translates never reaches the device's reader, the daemon: it is sent back as if
  * it had just arrived on the same device, of the other family, and goes through firewall, routing and
  * masquerading from there. Every other packet goes on untouched, and the daemon translates it, answers it or
- * drops it.
+ * drops it; but of those with an unknown address only as many as budget.h allows.
  *
  * The rule: what leaves here is, octet for octet, what the daemon (nat64/siit) would have sent. The one
  * difference is the Identification of IPv4 packets that may be fragmented, which either draws from a counter
@@ -15,6 +15,7 @@
  * Before it runs, the kernel proves that a program ends and touches only its own memory. That is why most is
  * inlined, loops have a constant bound, and packets are read and written by copies instead of pointers.
  */
+#include "budget.h"
 #include "hairpin.h"
 #include "icmp_errors.h"
 
@@ -243,14 +244,17 @@ INLINE int translate(struct __sk_buff *skb)
 {
 	const struct settings *set = bpf_map_lookup_elem(&settings, &only);
 	__u64 now = bpf_ktime_get_coarse_ns();
+	int outcome = PASSED_NOT_IP;
 
 	if (!is_alive(set, now))
 		return PASSED_NO_HEARTBEAT;
 	if (skb->protocol == SWAPPED16(ETH_P_IPV6))
-		return translate_ipv6(skb, set, now);
-	if (skb->protocol == SWAPPED16(ETH_P_IP))
-		return translate_ipv4_or_error(skb, set, now);
-	return PASSED_NOT_IP;
+		outcome = translate_ipv6(skb, set, now);
+	else if (skb->protocol == SWAPPED16(ETH_P_IP))
+		outcome = translate_ipv4_or_error(skb, set, now);
+	if (outcome == PASSED_UNKNOWN_ADDRESS && !may_go_up(skb, set, now))
+		return OVER_BUDGET;
+	return outcome;
 }
 
 SEC("tc")
@@ -265,5 +269,5 @@ int nat64_fast_path(struct __sk_buff *skb)
 		skb->mark = 0; /* as of a packet that the daemon writes to the device */
 		return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 	}
-	return outcome == LOST ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+	return outcome >= LOST ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 }

@@ -13,6 +13,7 @@ LAYOUT: Final = 2
 MOST_PREFIXES: Final = 16
 ANY_PREFIX: Final = 0xFFFFFFFF
 NOT_LEASED: Final = 0
+BUDGETS: Final = 2 + 1024
 
 SETTINGS: Final = Struct("=4I4B4s4s4s2IQ16s")
 PREFIXES_AT: Final = 11
@@ -70,6 +71,7 @@ class Outcome(IntEnum):
     PASSED_CHECKSUM_UNFINISHED = 23
     PASSED_KERNEL_REFUSED = 24
     LOST = 25
+    OVER_BUDGET = 26
 
     @property
     def is_translated(self) -> bool:
@@ -104,6 +106,7 @@ MEANINGS: Final = {
     Outcome.PASSED_CHECKSUM_UNFINISHED: "a checksum left to a device: of an echo message, or inside of a tunnel",
     Outcome.PASSED_KERNEL_REFUSED: "the kernel would not change the packet",
     Outcome.LOST: "dropped, because the kernel ran out of memory halfway",
+    Outcome.OVER_BUDGET: "dropped, with an address that is not known while there are more such packets than new-hosts allows",
 }
 
 
@@ -127,4 +130,5 @@ MAPS: Final = {
     "outcomes": Kind(INDEX, NANOSECONDS),
     "summed": Kind(INDEX, SUMMED),
     "identification": Kind(INDEX, INDEX),
+    "budgets": Kind(INDEX, NANOSECONDS),
 }

@@ -3,7 +3,7 @@
  * The maps: memory that the daemon and the program share. layout.py is the same for Python, and a test
  * compares the two.
  *
- * The daemon writes all of them but `last_used`, `outcomes` and the two at the end, which the program
+ * The daemon writes all of them but `last_used`, `outcomes` and the three at the end, which the program
  * writes. Addresses are in network byte order, all other numbers in the machine's. LAYOUT grows whenever
  * anything here changes.
  */
@@ -16,6 +16,10 @@
 #define MOST_PREFIXES 16
 #define ANY_PREFIX 0xffffffffU /* in a key: fixed maps of all prefixes, for an address that is a far side */
 #define NOT_LEASED 0	       /* in a slot: a fixed map, whose use nobody asks for */
+#define BUDGET_OF_ALL 0
+#define BUDGET_OF_IPV4 1
+#define FIRST_BUDGET_OF_IPV6 2
+#define BUDGETS (FIRST_BUDGET_OF_IPV6 + 1024) /* /64s share those by a hash */
 
 struct ipv6_address {
 	__be64 high;
@@ -57,7 +61,7 @@ struct settings {
 	__be32 router_network; /* RFC 6791 pool; not under its mask where there is none */
 	__be32 router_mask;
 	__u32 prefixes;
-	__u32 unused;
+	__u32 new_host_interval; /* nanoseconds for which one packet uses up the budget of all; 0: no bound */
 	__u64 active; /* nanoseconds for which a lease answers IPv4 after its last packet */
 	struct ipv6_address own_ipv6;
 };
@@ -108,7 +112,7 @@ struct network_map {
 
 /*
  * What became of a packet. The first eight were translated; the rest went on to the daemon as they came,
- * but for LOST.
+ * but for the last two, which were dropped.
  */
 enum outcome {
 	TO_IPV4_TCP,
@@ -137,6 +141,7 @@ enum outcome {
 	PASSED_CHECKSUM_UNFINISHED,
 	PASSED_KERNEL_REFUSED,
 	LOST,
+	OVER_BUDGET,
 	OUTCOMES,
 };
 
@@ -233,6 +238,14 @@ struct {
 	MAP_TYPE(key, __u32);
 	MAP_TYPE(value, struct octets);
 } summed SEC(".maps");
+
+/* Until when each budget of packets with an unknown address is spent: nanoseconds of CLOCK_MONOTONIC. See budget.h. */
+struct {
+	MAP_NUMBER(type, BPF_MAP_TYPE_ARRAY);
+	MAP_NUMBER(max_entries, BUDGETS);
+	MAP_TYPE(key, __u32);
+	MAP_TYPE(value, __u64);
+} budgets SEC(".maps");
 
 /* The Identification of the last IPv4 packet that this CPU made. */
 struct {

@@ -43,11 +43,13 @@ class FastPath:
     """The program on a device for as long as a daemon runs there: the `Carrier` of its leases.
 
     `pins` is where it outlives the daemon, `linger` for how many seconds it then goes on, and `clock` gives seconds of
-    `time.monotonic`. When a method raises `FastPathError` the caller stops it.
+    `time.monotonic`. When a method raises `FastPathError` the caller stops it. `new_hosts` is read by `begin` and `follow`.
     """
 
     def __init__(self, device: str, pins: Path, linger: float, clock: Callable[[], float]) -> None:
         self.linger = linger
+        self.new_hosts = 0
+        """How many packets a second of hosts that are not known go up to the daemon; 0: all."""
         self.without_place = 0
         """Leases that the daemon translates alone, because the maps had no place."""
         self._device = device
@@ -170,7 +172,9 @@ class FastPath:
         loaded = program.load(_sizes(address_map))
         with contextlib.ExitStack() as undo, _explained("fill the fast path's maps"):
             undo.callback(loaded.close)
-            loaded.maps.put([_settings_entry(settings, address_map), *contents.prefix_entries(address_map)])
+            loaded.maps.put(
+                [self._settings_entry(settings, address_map), *contents.prefix_entries(address_map)]
+            )
             loaded.maps.put(contents.map_entries(address_map))
             undo.pop_all()
         for pool in address_map.pools:
@@ -182,7 +186,7 @@ class FastPath:
     def _change(self, settings: Settings, address_map: AddressMap) -> bool:
         """Have the maps that are in use hold what is wanted now; False where the kernel does not let us read them."""
         maps = self._maps
-        wanted = _settings_entry(settings, address_map)
+        wanted = self._settings_entry(settings, address_map)
         try:
             present = {name: maps[name].items() for name in COMPARED}
             changes = differences(present, address_map, self._entries)
@@ -224,6 +228,15 @@ class FastPath:
         for pool in self._carried:
             pool.carry_by(self)
 
+    def _settings_entry(self, settings: Settings, address_map: AddressMap) -> Entry:
+        bound = self.new_hosts if _all_have_place(address_map) else 0
+        try:
+            return contents.settings_entry(settings, address_map, bound)
+        except ValueError as error:
+            raise FastPathError(
+                f"the fast path knows no {error}; use fewer of them, or set fast-path off"
+            ) from None
+
     def _beat(self, seconds: float) -> None:
         with _explained("write the fast path's heartbeat"):
             self._maps.beat(contents.nanoseconds(self._clock() + seconds) if seconds else 0)
@@ -255,13 +268,9 @@ def _serves(there: Program, address_map: AddressMap) -> bool:
         return False
 
 
-def _settings_entry(settings: Settings, address_map: AddressMap) -> Entry:
-    try:
-        return contents.settings_entry(settings, address_map)
-    except ValueError as error:
-        raise FastPathError(
-            f"the fast path knows no {error}; use fewer of them, or set fast-path off"
-        ) from None
+def _all_have_place(address_map: AddressMap) -> bool:
+    """Whether the maps hold every lease that there can be, so that a host which they do not hold is a new one."""
+    return sum(pool.network.num_addresses for pool in address_map.pools) <= MOST_HOSTS
 
 
 @contextlib.contextmanager

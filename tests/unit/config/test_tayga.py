@@ -151,6 +151,11 @@ def test_tayga_spellings_of_flags(word: str, expected: bool) -> None:
         ("metrics-listen ::1", "'metrics-listen' is not supported by this version; remove the line"),
         ("fast-path on", "'on' is no fast-path; write: fast-path auto|require|off"),
         ("linger 3601", "'3601' is not a valid number of seconds to linger; give a number from 0 to 3600"),
+        (
+            "new-hosts none",
+            "'none' is no number of new hosts; write: new-hosts NUMBER|unlimited, e.g.: new-hosts 1000",
+        ),
+        ("new-hosts 0", "'0' is not a valid number of new hosts per second; give a number from 1 to 1000000"),
         ("bpffs sys/fs/bpf", "'sys/fs/bpf' is not an absolute path; write: bpffs /PATH"),
         ("dynamic-pool 10.0.0.0", "'10.0.0.0' is not an IPv4 network with a length"),
         ("dynamic-pool 10.0.0.1/8", "'10.0.0.1/8' has bits set after its length; did you mean 10.0.0.0/8?"),
@@ -427,6 +432,11 @@ def test_state_directory_stands_in_for_data_dir() -> None:
 def test_the_fast_path_is_used_where_it_can_be_unless_the_config_says_otherwise() -> None:
     assert (parse().fast_path, parse().linger, str(parse().bpffs)) == ("auto", 30, "/sys/fs/bpf")
     assert (parse("fast-path OFF").fast_path, parse("fast-path require").fast_path) == ("off", "require")
+    assert (parse().new_hosts, parse("new-hosts 5").new_hosts, parse("new-hosts unlimited").new_hosts) == (
+        1000,
+        5,
+        0,
+    )
     assert (parse("linger 0").linger, str(parse("bpffs /run/bpf").bpffs)) == (0, "/run/bpf")
 
 

@@ -103,6 +103,13 @@ def test_an_object_that_is_none_is_told_in_one_line() -> None:
         program.load(_SIZES, object_file=b"no object")
 
 
+def test_an_object_of_another_version_is_told_in_one_line() -> None:
+    other = built.object_file().replace(b"\0budgets\0", b"\0deficit\0")
+    assert other != built.object_file()
+    with pytest.raises(FastPathError, match=r"object has no map 'budgets', .*; build nat64 anew"):
+        program.load(_SIZES, object_file=other)
+
+
 def test_nothing_is_missing_where_it_can_be_loaded() -> None:
     assert availability.missing() is None
 

@@ -195,7 +195,12 @@ def _open(content: bytes, closes: ExitStack) -> int:
 
 
 def _map(opened: int, name: str) -> int:
-    return library()("bpf_object__find_map_by_name", opened, name.encode())
+    try:
+        return library()("bpf_object__find_map_by_name", opened, name.encode())
+    except OSError:
+        raise FastPathError(
+            f"the fast path's object has no map '{name}', it is of another version; build nat64 anew"
+        ) from None
 
 
 def _prepare(opened: int, sizes: Sizes, link_header: int, maps: Mapping[str, int]) -> None:

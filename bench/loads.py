@@ -83,6 +83,35 @@ print(done / (now - start))
 """
 
 
+# Takes datagrams and throws them away: without it the server would answer each with an ICMP error.
+_SINK: Final = """
+import signal, socket, sys
+sink = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+sink.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+sink.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 0)
+sink.bind(("::", int(sys.argv[1])))
+print("listening", flush=True)
+signal.pause()
+"""
+_SINK_PORT: Final = 5401
+
+# Sends so many datagrams a second, some each millisecond, and sleeps between: iperf3 spins, and costs what it likes.
+_PACED: Final = """
+import socket, sys, time
+address, rate, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+channel = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+channel.connect((address, 5401))
+data = bytes(64)
+sent = 0
+start = time.monotonic()
+while (passed := time.monotonic() - start) < seconds:
+    for _ in range(int(passed * rate) - sent):
+        channel.send(data)
+        sent += 1
+    time.sleep(0.001)
+"""
+
+
 class LoadFailedError(Exception):
     """A load gave no number; the text is what its tool said."""
 
@@ -168,13 +197,24 @@ def _udp_of_two(network: BenchNetwork, subject: Subject, seconds: int) -> float:
     return (received(network.server, "eth0") - before) / float(end["sum_sent"]["seconds"]) / 1e3
 
 
+def start_sink(network: BenchNetwork, port: int) -> subprocess.Popen[str]:
+    """Start what takes datagrams on the server, and throws them away. Raises `LoadFailedError`."""
+    sink = network.server.popen(sys.executable, "-c", _SINK, str(port))
+    _wait_for_listener(sink)
+    return sink
+
+
 def _processor_time(network: BenchNetwork, subject: Subject, seconds: int) -> float:
     """Return the microseconds of processor time, of all together, for each packet that arrived, at a rate that all keep up with."""
-    before, idle = received(network.server, "eth0"), idle_seconds()
-    began = time.monotonic()
-    _iperf3(network, subject.address, seconds, *_SMALL, "--bitrate", str(_EASY_RATE * 64 * 8))
-    busy = (time.monotonic() - began) * (os.cpu_count() or 1) - (idle_seconds() - idle)
-    arrived = received(network.server, "eth0") - before
+    sink = start_sink(network, _SINK_PORT)
+    command = (sys.executable, "-c", _PACED, subject.address, str(_EASY_RATE), str(seconds))
+    try:
+        before, idle, began = received(network.server, "eth0"), idle_seconds(), time.monotonic()
+        network.client.run(*command, timeout=seconds + _SPARE)
+        busy = (time.monotonic() - began) * (os.cpu_count() or 1) - (idle_seconds() - idle)
+        arrived = received(network.server, "eth0") - before
+    finally:
+        stop(sink)
     if arrived < _EASY_RATE * seconds * 0.95:
         raise LoadFailedError(f"{arrived} of {_EASY_RATE * seconds} packets arrived")
     return busy / arrived * 1e6

@@ -15,7 +15,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final
 
 from bench import many_hosts
-from bench.loads import Load, LoadFailedError, received
+from bench.loads import Load, LoadFailedError, received, start_sink
 from bench.subjects import Subject, start_nat64d
 from tests.lab.namespaces import stop, wait_until
 
@@ -41,19 +41,10 @@ _LONGER: Final = 30
 """Seconds that the others may send for beyond the time of the load, which ends before they do."""
 _ROOM: Final = 60.0
 
-# Takes datagrams and throws them away: without it the server would answer each with an ICMP error.
-_SINK: Final = """
-import socket, sys, time
-sink = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-sink.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 0)
-sink.bind(("", int(sys.argv[1])))
-time.sleep(1e6)
-"""
-
 
 def start_with_hosts(network: BenchNetwork, directory: Path, names: Collection[str]) -> list[Subject]:
     """Start a translator for each of `names`, with so many leases as that says, and return the ways."""
-    network.server.popen(sys.executable, "-c", _SINK, str(many_hosts.PORT))
+    start_sink(network, many_hosts.PORT)
     return [
         _start(network, directory, number, name, HOSTS[name])
         for number, name in enumerate(HOSTS, start=1)
@@ -66,7 +57,7 @@ def start_attacked(network: BenchNetwork, directory: Path, names: Collection[str
 
     One has the bound on new hosts that is the default, the other has none.
     """
-    network.server.popen(sys.executable, "-c", _SINK, str(many_hosts.PORT))
+    start_sink(network, many_hosts.PORT)
     bounded = _start(network, directory, 1, "nat64d", ATTACK).address
     unbounded = _start(network, directory, 2, UNBOUNDED, ATTACK, "new-hosts unlimited").address
     for address in (bounded, unbounded):

@@ -30,6 +30,9 @@ _SPARE: Final = 20.0
 _PINGS_PER_SECOND: Final = 200
 _EASY_RATE: Final = 20_000
 """Packets a second."""
+_LOOKS_FOR: Final = 0.5
+_MOST_BY_OTHERS: Final = 0.1
+"""Of all processors' time, when processor time is measured."""
 _IPERF3: Final = 5201
 _SMALL: Final = ("--udp", "--length", "64")
 
@@ -206,6 +209,7 @@ def start_sink(network: BenchNetwork, port: int) -> subprocess.Popen[str]:
 
 def _processor_time(network: BenchNetwork, subject: Subject, seconds: int) -> float:
     """Return the microseconds of processor time, of all together, for each packet that arrived, at a rate that all keep up with."""
+    _check_idle()
     sink = start_sink(network, _SINK_PORT)
     command = (sys.executable, "-c", _PACED, subject.address, str(_EASY_RATE), str(seconds))
     try:
@@ -218,6 +222,15 @@ def _processor_time(network: BenchNetwork, subject: Subject, seconds: int) -> fl
     if arrived < _EASY_RATE * seconds * 0.95:
         raise LoadFailedError(f"{arrived} of {_EASY_RATE * seconds} packets arrived")
     return busy / arrived * 1e6
+
+
+def _check_idle() -> None:
+    """Raise `LoadFailedError` where others are at work on the machine: what they take would count as the packets'."""
+    idle, began = idle_seconds(), time.monotonic()
+    time.sleep(_LOOKS_FOR)
+    others = 1 - (idle_seconds() - idle) / ((time.monotonic() - began) * (os.cpu_count() or 1))
+    if others > _MOST_BY_OTHERS:
+        raise LoadFailedError(f"others take {others:.0%} of the processors; try when the machine is idle")
 
 
 def idle_seconds() -> float:

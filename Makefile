@@ -141,7 +141,7 @@ lab: setup-dev fast-path
 MOLECULE_ROLES := bundle nat64 dns64 resolver resolver-adopt resolver-unbound nat44 router_advertisements
 MOLECULE_VALIDATING := resolver-unbound-validating
 # The long ones first: what is left over at the end is short. The whole gateways show most of what a role alone would.
-MOLECULE := default alpine gentoo bundle dns64 nat44@debian13
+MOLECULE := default alpine gentoo dns64
 MOLECULE_ALL := $(sort $(MOLECULE) $(MOLECULE_ROLES)) alpine-diskless debian13 debian-openrc gentoo-systemd \
   one-armed one-armed-advertised several-lans dual-stack delegated-prefix late-uplink late-uplink@alpine \
   nat64-ifupdown nat64-ifupdown@alpine nat64-netifrc nat64-managers \
@@ -153,7 +153,7 @@ MOLECULE_TARGETS := $(sort $(MOLECULE_ALL:%=molecule-%))
 # Three beside each other, on two cores: one alone waits for its hosts half of the time. Each prints when it is done.
 MOLECULE_RUN = $(MAKE) --no-print-directory --jobs=3 --output-sync=target
 
-## The whole gateway, with all roles, on three platforms, and some of the roles by themselves (root)
+## The whole gateway, with all roles, on three platforms, and DNS64 by itself (root)
 .PHONY: molecule
 molecule: setup-dev bundle
 	@$(MOLECULE_RUN) $(MOLECULE:%=molecule-%)

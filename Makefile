@@ -60,6 +60,12 @@ bundle: setup
 collection: bundle
 	@$(BIN)/python packaging/build_collection.py
 
+## Build the Debian package, with the bundle in it, into dist/ (Debian)
+.PHONY: deb
+deb: bundle
+	@packaging/setup --packages packaging/requirements-debian.txt
+	@$(BIN)/python packaging/build_deb.py
+
 ## Lock the bundle's dependencies anew, with hashes
 .PHONY: lock
 lock: setup
@@ -73,7 +79,7 @@ test: lint-and-unit lab molecule
 
 ## All of it, with what takes too long for `make test` (root)
 .PHONY: test-all
-test-all: lint-and-unit lab molecule-all sanity strangers
+test-all: lint-and-unit lab molecule-all deb-life sanity strangers
 
 # Beside each other: linters take one core at a time. Each prints when it is done.
 .PHONY: lint-and-unit
@@ -168,6 +174,11 @@ $(MOLECULE_TARGETS): export MOLECULE_EPHEMERAL_DIRECTORY = $(CURDIR)/.cache/mole
 $(MOLECULE_TARGETS): molecule-%:
 	@scenario=$(firstword $(subst @, ,$*)); $(if $(findstring @,$*),export NAT64_PLATFORM=$(lastword $(subst @, ,$*));) \
 	  $(BIN)/molecule test -s $$scenario || { $(BIN)/molecule destroy -s $$scenario; exit 1; }
+
+## The Debian package's whole life on Debian 12 and 13: installed, used, upgraded, broken off, removed, purged (root)
+.PHONY: deb-life
+deb-life: setup-dev deb
+	$(BIN)/pytest tests/packages
 
 ## What ansible-test says of the installed collection, with each ansible-core (python3.11 and python3.13 on PATH)
 .PHONY: sanity

@@ -47,7 +47,8 @@ def next_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def build(directory: Path, *options: str) -> Path:
     """Build a package into a directory, and return it."""
-    builder = [sys.executable, PROJECT / "packaging/build_deb.py", "--directory", directory, *options]
+    script = str(PROJECT / "packaging/build_deb.py")
+    builder = [sys.executable, script, "--directory", str(directory), *options]
     subprocess.run(builder, check=True, stdout=subprocess.DEVNULL)
     (built,) = directory.glob("*.deb")
     return built

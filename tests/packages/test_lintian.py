@@ -12,7 +12,14 @@ if TYPE_CHECKING:
 
 
 def test_lintian_finds_nothing(package: Path) -> None:
-    lintian = ["lintian", "--allow-root", "--info", "--display-info", "--fail-on=error,warning,info", package]
+    lintian = [
+        "lintian",
+        "--allow-root",
+        "--info",
+        "--display-info",
+        "--fail-on=error,warning,info",
+        str(package),
+    ]
     done = subprocess.run(lintian, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
 

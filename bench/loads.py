@@ -103,7 +103,7 @@ _PACED: Final = """
 import socket, sys, time
 address, rate, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
 channel = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
-channel.connect((address, 5401))
+channel.connect((address, int(sys.argv[4])))
 data = bytes(64)
 sent = 0
 start = time.monotonic()
@@ -211,7 +211,7 @@ def _processor_time(network: BenchNetwork, subject: Subject, seconds: int) -> fl
     """Return the microseconds of processor time, of all together, for each packet that arrived, at a rate that all keep up with."""
     _check_idle()
     sink = start_sink(network, _SINK_PORT)
-    command = (sys.executable, "-c", _PACED, subject.address, str(_EASY_RATE), str(seconds))
+    command = (sys.executable, "-c", _PACED, subject.address, str(_EASY_RATE), str(seconds), str(_SINK_PORT))
     try:
         before, idle, began = received(network.server, "eth0"), idle_seconds(), time.monotonic()
         network.client.run(*command, timeout=seconds + _SPARE)

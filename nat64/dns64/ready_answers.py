@@ -51,7 +51,7 @@ class ReadyAnswer:
         return cls(data, *_course(at, now, second, until))
 
     def turn_to(self, second: int, ahead: int) -> None:
-        """Make its TTLs right for a later second, or for `ahead` beyond that if it is good for so long."""
+        """Make its TTLs right for a later `second`, or for `ahead`, later still, if it is good until then."""
         until = self.until
         self.second = right = ahead if ahead < until else second
         left = until - right

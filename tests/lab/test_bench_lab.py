@@ -19,20 +19,16 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.lab
 
 
+def _pings_of_each_way(results: Path) -> list[str]:
+    return [
+        *(sys.executable, "-m", "bench", "--quick", "--parts", "ways", "--only", "ping", "--results"),
+        str(results),
+    ]
+
+
 def test_the_bench_measures_every_subject_and_says_on_what(tmp_path: Path) -> None:
     completed = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "bench",
-            "--quick",
-            "--parts",
-            "ways",
-            "--only",
-            "ping",
-            "--results",
-            str(tmp_path),
-        ],
+        _pings_of_each_way(tmp_path),
         check=True,
         capture_output=True,
         text=True,
@@ -93,18 +89,7 @@ def test_the_bench_puts_loads_on_translators_that_know_many_hosts_and_on_one_tha
 
 def test_a_bench_that_is_stopped_leaves_nothing_behind(tmp_path: Path) -> None:
     with subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "bench",
-            "--quick",
-            "--parts",
-            "ways",
-            "--only",
-            "ping",
-            "--results",
-            str(tmp_path),
-        ],
+        _pings_of_each_way(tmp_path),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as bench:

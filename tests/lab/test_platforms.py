@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from lab.container import Container, wait_for
 from lab.platforms import PLATFORMS
 from lab.running import RUN, Lab
+from tests.lab.playbooks import play
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,16 +56,7 @@ def test_check_mode_on_a_host_without_python_stops_with_one_line(gateway: Contai
     python = ["sh", "-c", "command -v python3"]
     if gateway.run(python).returncode == 0:
         pytest.skip("this platform comes with Python")
-    command = ["ansible-playbook", "--check", "--inventory=inventory/lab", "playbooks/gateway.yml"]
-    command += ["--extra-vars", json.dumps({"ansible_ssh_common_args": f"-F {RUN / NAME}/ssh_config"})]
-    checked = subprocess.run(
-        command,
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=os.environ | {"ANSIBLE_SSH_CONTROL_PATH_DIR": str(RUN / NAME / "ssh")},
-    )
+    checked = play(NAME, "--check", "playbooks/gateway.yml")
     assert checked.returncode == 2, checked.stdout + checked.stderr
     said = checked.stdout + checked.stderr
     assert said.count("[ERROR]") + said.count("fatal:") <= 2, said

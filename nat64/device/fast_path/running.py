@@ -245,9 +245,8 @@ class FastPath:
 def _sizes(address_map: AddressMap, more: int = _FOR_MORE_MAPS) -> Sizes:
     """Return how many entries an address map needs, and `more` for fixed maps."""
     exact, networks = contents.fixed_maps(address_map)
-    leases = min(MOST_HOSTS, sum(pool.network.num_addresses for pool in address_map.pools))
     return Sizes(
-        hosts=leases + exact + more,
+        hosts=min(MOST_HOSTS, _leases(address_map)) + exact + more,
         maps=networks + more,
         last_used=contents.Slots(address_map).size,
     )
@@ -270,7 +269,12 @@ def _serves(there: Program, address_map: AddressMap) -> bool:
 
 def _all_have_place(address_map: AddressMap) -> bool:
     """Whether the maps hold every lease that there can be, so that a host which they do not hold is a new one."""
-    return sum(pool.network.num_addresses for pool in address_map.pools) <= MOST_HOSTS
+    return _leases(address_map) <= MOST_HOSTS
+
+
+def _leases(address_map: AddressMap) -> int:
+    """Return how many leases there can be."""
+    return sum(pool.network.num_addresses for pool in address_map.pools)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 BUNDLE := roles/bundle/files/nat64-bundle.tar.gz
-SHELL_SCRIPTS := packaging/setup .ci/run $(wildcard lab/*.sh)
+SHELL_SCRIPTS := packaging/setup .ci/run tests/kernels/init $(wildcard lab/*.sh)
 
 ## Show the main job: a gateway, a host without IPv4, and the IPv4-only server it reaches (root)
 .PHONY: demo
@@ -79,7 +79,7 @@ test: lint-and-unit lab molecule
 
 ## All of it, with what takes too long for `make test` (root)
 .PHONY: test-all
-test-all: lint-and-unit lab molecule-all deb-life sanity strangers
+test-all: lint-and-unit lab molecule-all deb-life kernels sanity strangers
 
 # Beside each other: linters take one core at a time. Each prints when it is done.
 .PHONY: lint-and-unit
@@ -127,6 +127,12 @@ PACKETS := 10000000
 .PHONY: differential
 differential: setup-dev
 	$(BIN)/python -m tests.fast_path --packets $(PACKETS) --seed $(SEED)
+
+## The fast path under the kernels of Debian's releases, in QEMU (root); they come from a Debian mirror
+.PHONY: kernels
+kernels: setup-dev fast-path
+	@packaging/setup --packages tests/kernels/requirements-debian.txt
+	$(BIN)/python -m tests.kernels
 
 # How often `make hitless` restarts nat64d in each way.
 RESTARTS := 100

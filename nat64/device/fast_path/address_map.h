@@ -245,15 +245,11 @@ INLINE int is_far_mapped(const struct settings *set, struct addresses *known)
 INLINE int is_seen_through_prefix(const struct settings *set, __u64 ipv4, __u64 now)
 {
 	const struct host4 *host;
-	__u64 slot;
 
 	if (!(set->flags & HAIRPIN_SIMPLE))
 		return 0;
 	host = bpf_map_lookup_elem(&hosts4, &ipv4);
-	if (!host)
-		return 0;
-	slot = host->slot;
-	return is_active(set, &slot, now);
+	return host && is_active(set, host->slot, now);
 }
 
 /* Find the far side of a packet from IPv4: as a map says, else as it is seen through the near side's prefix.

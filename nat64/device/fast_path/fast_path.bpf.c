@@ -154,7 +154,7 @@ SEPARATE int translate_ipv6(struct __sk_buff *skb, const struct settings *set, _
 	done = rewrite_to_ipv4(skb, &transport, &six, &four);
 	if (done != FOUND)
 		return done;
-	mark_used(&known.slot, now);
+	mark_used(known.slot, now);
 	return outcome;
 }
 
@@ -214,7 +214,7 @@ SEPARATE int translate_ipv4(struct __sk_buff *skb, const struct settings *set, _
 	known.near4 = four.destination;
 	known.far4 = four.source;
 	done = find_near_ipv6(set, &known);
-	if (done == FOUND && !is_active(set, &known.slot, now))
+	if (done == FOUND && !is_active(set, known.slot, now))
 		done = PASSED_DORMANT_LEASE;
 	if (done == FOUND)
 		done = find_far_ipv6(set, &known, now);
@@ -229,7 +229,7 @@ SEPARATE int translate_ipv4(struct __sk_buff *skb, const struct settings *set, _
 	done = rewrite_to_ipv6(skb, &transport, &six, &four);
 	if (done != FOUND)
 		return done;
-	mark_used(&known.slot, now);
+	mark_used(known.slot, now);
 	return outcome + (TO_IPV6_TCP - TO_IPV4_TCP);
 }
 

@@ -22,7 +22,7 @@ SEPARATE int find_turned_back(const struct settings *set, struct addresses *know
 		return PASSED_HAIRPIN;
 	sender = known->near4;
 	known->near4 = known->far4;
-	if (find_near_ipv6(set, known) != FOUND || !is_active(set, &known->slot, now))
+	if (find_near_ipv6(set, known) != FOUND || !is_active(set, known->slot, now))
 		return PASSED_HAIRPIN;
 	prefix = prefix_at(known->of);
 	if (!prefix || !prefix->length)
@@ -75,8 +75,8 @@ INLINE int turn_back(struct __sk_buff *skb, const struct settings *set, const st
 	done = rewrite_turned_back(skb, transport, six, known);
 	if (done != FOUND)
 		return done;
-	mark_used(&sender, now);
-	mark_used(&known->slot, now);
+	mark_used(sender, now);
+	mark_used(known->slot, now);
 	return TURNED_BACK;
 }
 

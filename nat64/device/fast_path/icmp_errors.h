@@ -149,7 +149,7 @@ SEPARATE int find_ipv6(const struct settings *set, struct addresses *known, __u6
 	known->near4 = near;
 	known->far4 = far;
 	done = find_near_ipv6(set, known);
-	if (done == FOUND && !is_active(set, &known->slot, now))
+	if (done == FOUND && !is_active(set, known->slot, now))
 		done = PASSED_DORMANT_LEASE;
 	return done == FOUND ? find_far_ipv6(set, known, now) : done;
 }

@@ -39,6 +39,7 @@ KEYWORDS_OF_VARIABLES: Final = {
     "hairpin": "nat64_hairpin",
     "fast-path": "nat64_fast_path",
     "linger": "nat64_linger",
+    "new-hosts": "nat64_new_hosts",
     "tun-ip": "nat64_tun_addresses",
 }
 

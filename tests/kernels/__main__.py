@@ -37,7 +37,7 @@ def main() -> int:
             sys.executable,
             "-m",
             "pytest",
-            "-q",
+            "-v",
             "-p",
             "no:cacheprovider",
             "--color=no",

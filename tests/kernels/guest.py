@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _HERE: Final = Path(__file__).parent
 _PROJECT: Final = _HERE.parents[1]
 _MODULES: Final = ("virtio_pci", "9pnet_virtio", "9p", "overlay")
-_STATUS: Final = re.compile(r"^guest: exit status (\d+)", re.MULTILINE)
+_STATUS: Final = re.compile(r"guest: exit status (\d+)")
 
 
 def run(kernel: Kernel, command: Sequence[str], seconds: float) -> int:
@@ -33,28 +33,28 @@ def run(kernel: Kernel, command: Sequence[str], seconds: float) -> int:
     with tempfile.TemporaryDirectory(prefix="nat64-kernels-") as directory:
         initramfs = Path(directory, "initramfs.gz")
         initramfs.write_bytes(_initramfs(kernel, command, Path(directory, "tree")))
-        try:
-            printed = _boot(kernel, initramfs, seconds)
-        except subprocess.TimeoutExpired as error:
-            output = error.stdout or b""
-            printed = output.decode(errors="replace") if isinstance(output, bytes) else output
-    sys.stdout.write(printed)
-    status = _STATUS.search(printed)
-    return int(status[1]) if status else 1
+        return _boot(kernel, initramfs, seconds)
 
 
-def _boot(kernel: Kernel, initramfs: Path, seconds: float) -> str:
+def _boot(kernel: Kernel, initramfs: Path, seconds: float) -> int:
     machine = (
+        *("timeout", str(seconds)),
         *("qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "2G"),
         *("-kernel", str(kernel.image), "-initrd", str(initramfs)),
         *("-append", "console=ttyS0 panic=-1 quiet", "-nographic", "-no-reboot", "-net", "none"),
         *("-fsdev", "local,id=files,path=/,security_model=none,readonly=on,multidevs=remap"),
         *("-device", "virtio-9p-pci,fsdev=files,mount_tag=host"),
     )
-    completed = subprocess.run(
-        machine, check=False, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds
-    )
-    return (completed.stdout + completed.stderr).decode(errors="replace").replace("\r\n", "\n")
+    status = 1
+    with subprocess.Popen(machine, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        for line in running.stdout:
+            text = line.decode(errors="replace").replace("\r", "")
+            sys.stdout.write(text)
+            sys.stdout.flush()
+            if said := _STATUS.match(text):
+                status = int(said[1])
+    return status
 
 
 def _initramfs(kernel: Kernel, command: Sequence[str], tree: Path) -> bytes:
@@ -72,8 +72,8 @@ def _initramfs(kernel: Kernel, command: Sequence[str], tree: Path) -> bytes:
     (tree / "order").write_text("".join(f"{module.stem}\n" for module in modules), encoding="ascii")
     (tree / "kernel-modules").write_text(f"{kernel.modules}\n", encoding="ascii")
     (tree / "command").write_text(
-        "export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root\n"
-        f"ip link set lo up\ncd {shlex.quote(str(_PROJECT))}\n{shlex.join(command)}\n"
+        "set -x\nexport PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root\n"
+        f"modprobe tun\nip link set lo up\ncd {shlex.quote(str(_PROJECT))}\n{shlex.join(command)}\n"
         'echo "guest: exit status $?"\nbusybox poweroff -f\n',
         encoding="utf-8",
     )

@@ -252,4 +252,7 @@ def _why_not_loaded(error: OSError) -> str:
         case errno.ENOMEM | errno.E2BIG:
             return f"the fast path's maps do not fit: {error.strerror}; make the pools smaller or the memory larger"
         case _:
-            return f"the kernel refuses the fast path: {error.strerror}; Linux 5.15 or later is needed"
+            return (
+                f"the kernel refuses the fast path: {error.strerror}; Linux 5.15 or later is needed, and on one,"
+                " report what its verifier says (nat64d -d)"
+            )

@@ -211,11 +211,9 @@ def test_a_directive_with_a_variable_of_its_own_is_refused() -> None:
 
 
 def test_the_fast_paths_directives_have_variables_and_a_place_of_the_roles_own() -> None:
-    found = nat64_findings(extra_directives=["fast-path off", "linger 5", "bpffs /sys/fs/bpf"])
-    assert ["nat64_fast_path" in found[0], "nat64_linger" in found[1], "leave 'bpffs' out" in found[2]] == [
-        True
-    ] * 3
-    assert len(found) == 3
+    found = nat64_findings(extra_directives=["fast-path off", "linger 5", "new-hosts 5", "bpffs /sys/fs/bpf"])
+    wanted = ["nat64_fast_path", "nat64_linger", "nat64_new_hosts", "leave 'bpffs' out"]
+    assert [each in finding for each, finding in zip(wanted, found, strict=True)] == [True] * 4
 
 
 def test_all_findings_come_at_once() -> None:

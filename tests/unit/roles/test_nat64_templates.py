@@ -33,7 +33,7 @@ FURTHER = [
         {"nat64_rfc6791_pool": "198.51.100.0/24", "nat64_rfc5837": True},
         {"nat64_fast_path": "off"},
         {"nat64_fast_path": False},
-        {"nat64_fast_path": "require", "nat64_linger": 0},
+        {"nat64_fast_path": "require", "nat64_linger": 0, "nat64_new_hosts": "unlimited"},
         {"nat64_tos": "0"},
         {"nat64_tos": "0x20 copy"},
         {"nat64_further_prefixes": FURTHER, "nat64_maps": MAPS, "nat64_hairpin": "off"},

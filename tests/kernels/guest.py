@@ -72,7 +72,7 @@ def _initramfs(kernel: Kernel, command: Sequence[str], tree: Path) -> bytes:
     (tree / "order").write_text("".join(f"{module.stem}\n" for module in modules), encoding="ascii")
     (tree / "kernel-modules").write_text(f"{kernel.modules}\n", encoding="ascii")
     (tree / "command").write_text(
-        "set -x\nexport PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root\n"
+        "export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root\n"
         f"modprobe tun\nip link set lo up\ncd {shlex.quote(str(_PROJECT))}\n{shlex.join(command)}\n"
         'echo "guest: exit status $?"\nbusybox poweroff -f\n',
         encoding="utf-8",

@@ -25,7 +25,7 @@ class DynamicPool:
     The lowest address is never leased, nor those in `excluded` (static maps, the translator's own address).
     `hosts_per_prefix` bounds what one IPv6 network may hold; what is restored is kept beyond that.
     `revision` grows with each lease made or ended, so that a saver knows when something changed. `observe`, if set,
-    is called with "assigned", "reclaimed" or "forgotten" and the lease.
+    is called with "assigned", "reclaimed" or "forgotten" and the lease; `made`, if set, with each lease that `assign` makes.
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class DynamicPool:
         self.network = network
         self.revision = 0
         self.observe: Callable[[str, Lease], None] | None = None
+        self.made: Callable[[Lease], None] | None = None
         self._base = int(network.network_address)
         self._taken = bytearray(network.num_addresses)
         self._reserved: list[tuple[int, int]] = []  # the first offset, and the one after the last
@@ -106,6 +107,8 @@ class DynamicPool:
         lease = self._start(host, prefix, offset, now)
         if self.observe is not None:
             self.observe("assigned", lease)
+        if self.made is not None:
+            self.made(lease)
         return lease
 
     def of_host(self, host: bytes, prefix: Pref64 | None) -> Lease | None:
@@ -116,6 +119,10 @@ class DynamicPool:
         """Return the active lease of `address`, if there is one. It is not marked used."""
         lease = self._by_address.get(address)
         return lease if lease is not None and lease.is_active(now) else None
+
+    def holder_of(self, address: bytes) -> Lease | None:
+        """Return the lease of `address`, active or dormant, if there is one."""
+        return self._by_address.get(address)
 
     def contains(self, address: bytes) -> bool:
         """Whether `address` lies in the pool's network."""

@@ -78,6 +78,10 @@ def _status(daemon: Nat64d) -> Result:
         ],
         "hairpin": config.hairpin.value,
         "maps": len(config.eams),
+        "lease_peers": [
+            {"address": str(peer.endpoint), "problem": peer.problem, "leases_told": peer.told}
+            for peer in daemon.lease_link.peers
+        ],
         "counters": _counts(daemon),
     }
 

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from nat64 import __version__
+from nat64.addressing.lease_agreement import Agreement, agree
 from nat64.commands import nat64d_addresses, nat64d_answers
 from nat64.commands.nat64d_config import read_config, unreadable
 from nat64.commands.nat64d_fast_path import OwnFastPath
 from nat64.config import nat_config
 from nat64.config.grammar import ConfigError
+from nat64.control.lease_link import LeaseLink
 from nat64.control.protocol import CommandFailed
 from nat64.control.server import serve
 from nat64.device import interface, tun
@@ -37,10 +39,12 @@ from nat64.siit.settings import Settings, UdpZeroChecksum
 from nat64.siit.translator import Translator
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from nat64.addressing.eamt import Eamt
+    from nat64.addressing.lease import Lease
+    from nat64.addressing.lease_agreement import ToldLease
     from nat64.addressing.pool import DynamicPool
     from nat64.config.nat_config import NatConfig
     from nat64.control.server import ControlServer
@@ -136,6 +140,10 @@ class Nat64d:
         self.fast_path.begin(config, settings, address_map)
         self.forwarding = Forwarding(queues[0], self.translator, time.monotonic)
         self.workers = Workers(self.forwarding, self.translator, self._serve_queue)
+        self.lease_link = LeaseLink(
+            config.lease_listen, config.lease_peers, self._all_leases, self._take_leases, time.monotonic
+        )
+        self._announce_leases()
 
     async def run(self) -> None:
         """Serve until a signal says to end. Raises `DeviceError` when the device goes away."""
@@ -146,6 +154,7 @@ class Nat64d:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         async with self._reloading:  # a SIGHUP waits until everything stands
             await self._open_control()
+            await self._open_lease_link()
             self._confine()
             _spare_packets_the_collector()
             if self._detached is not None:
@@ -162,6 +171,7 @@ class Nat64d:
         loop.remove_reader(self._descriptor)
         self.workers.end(loop)
         maintenance.cancel()
+        self.lease_link.close()
         if self._saving is not None:
             await self._saving
         self._save_now()
@@ -225,6 +235,22 @@ class Nat64d:
             now = time.monotonic()
             self._leases.save(self._leases.begin(pools, now), self.config.prefix, now)
 
+    def _all_leases(self) -> Iterator[Lease]:
+        for pool in self.translator.address_map.pools:
+            yield from pool
+
+    def _announce_leases(self) -> None:
+        if self.config.lease_listen is not None:
+            for pool in self.translator.address_map.pools:
+                pool.made = self.lease_link.made
+
+    def _take_leases(self, told: Sequence[ToldLease]) -> None:
+        """Come to the same leases as the gateway that tells of some."""
+        pools = {of.prefix: of.pool for of in self.translator.address_map.prefixes}
+        now = time.monotonic()
+        if Agreement.REPLACED in [agree(pools, lease, now) for lease in told]:
+            self.workers.reset()  # they may know pairs with an address that another host has now
+
     def _follow_mtu(self) -> None:
         with contextlib.suppress(DeviceError):  # the reader tells when the device is gone
             settings = _settings(self.config, self.device)
@@ -277,6 +303,7 @@ class Nat64d:
         self.workers.reset()
         self.fast_path.follow(config, settings, address_map)
         self.config = config
+        self._announce_leases()
         for warning in warnings:
             log.warning(warning)
         log.info("config reloaded", extra={"config": str(self.invocation.config_path)})
@@ -290,6 +317,8 @@ class Nat64d:
             "offload": config.offload != old.offload,
             "data-dir": config.data_dir != old.data_dir,
             "control-socket": config.control_socket != old.control_socket,
+            "lease-listen": config.lease_listen != old.lease_listen,
+            "lease-peer": config.lease_peers != old.lease_peers,
             "bpffs": config.bpffs != old.bpffs,
         }
         return [
@@ -310,6 +339,15 @@ class Nat64d:
             if path != nat_config.DEFAULT_CONTROL_SOCKET:
                 raise ProcessError(f"{problem}; {remedy}") from None
             log.warning("%s; %s", problem, remedy)
+
+    async def _open_lease_link(self) -> None:
+        try:
+            await self.lease_link.start()
+        except OSError as error:
+            raise ProcessError(
+                f"cannot listen for other gateways on {self.config.lease_listen}: {error.strerror or error};"
+                " give lease-listen an address and a port that are free here"
+            ) from None
 
 
 def _spare_packets_the_collector() -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nat64.addressing.host_limit import HostsPerPrefix
     from nat64.addressing.prefix import Pref64
     from nat64.addressing.router_pool import RouterPool
+    from nat64.config.dns64_config import Endpoint
     from nat64.config.fast_path_words import FastPathMode
     from nat64.config.grammar import Mistake
     from nat64.config.icmp_words import IcmpRate
@@ -69,6 +70,10 @@ class NatConfig:
     tun_ips: tuple[IPv4Interface | IPv6Interface, ...] = ()
     tun_routes: tuple[IPv4Network | IPv6Network, ...] = ()
     control_socket: Path | None = DEFAULT_CONTROL_SOCKET
+    lease_listen: Endpoint | None = None
+    """Where other gateways hear of the leases; None: nowhere."""
+    lease_peers: tuple[Endpoint, ...] = ()
+    """Other gateways: where their leases are heard of, and who may hear of ours."""
     warnings: tuple[Mistake, ...] = field(default=(), compare=False)
 
     @property

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from nat64.addressing.address_map import Hairpin
 from nat64.addressing.host_limit import HostsPerPrefix
 from nat64.addressing.special_purpose import is_global, may_translate_ipv4, may_translate_ipv6
-from nat64.config import fast_path_words, icmp_words, tayga_words
+from nat64.config import fast_path_words, icmp_words, lease_words, tayga_words
 from nat64.config.grammar import (
     Directive,
     Findings,
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Interface, IPv6Network
 
     from nat64.addressing.router_pool import RouterPool
+    from nat64.config.dns64_config import Endpoint
     from nat64.config.fast_path_words import FastPathMode
     from nat64.config.icmp_words import IcmpRate
     from nat64.config.tayga_words import Tos, UdpCksumMode
@@ -122,6 +123,8 @@ class _Parser:
     tun_ips: list[Placed[IPv4Interface | IPv6Interface]] = field(default_factory=list)
     tun_routes: list[IPv4Network | IPv6Network] = field(default_factory=list)
     control_socket: Path | None = DEFAULT_CONTROL_SOCKET
+    lease_listen: Placed[Endpoint] | None = None
+    lease_peers: list[Placed[Endpoint]] = field(default_factory=list)
 
     def parse(self, text: str) -> NatConfig:
         found = directives(text, self.file, inline_comment="")
@@ -144,6 +147,7 @@ class _Parser:
         if self.prefixes_read:
             self.gathered.check(self.findings)
         self._refuse_router_pool_overlaps()
+        lease_words.check_link(self.findings, self.lease_listen, self.lease_peers)
         self._warn_of_own_tun_ips(own_ipv6)
         self.findings.raise_if_any()
         if self.ipv4_addr is None or own_ipv6 is None:
@@ -175,6 +179,8 @@ class _Parser:
             tun_ips=tuple(tun_ip.value for tun_ip in self.tun_ips),
             tun_routes=tuple(self.tun_routes),
             control_socket=self.control_socket,
+            lease_listen=self.lease_listen.value if self.lease_listen else None,
+            lease_peers=tuple(peer.value for peer in self.lease_peers),
             warnings=tuple(self.findings.warnings),
         )
 
@@ -209,6 +215,8 @@ class _Parser:
             "tun-route": self._read_tun_route,
             "strict-frag-hdr": self._read_strict_frag_hdr,
             "control-socket": self._read_control_socket,
+            "lease-listen": self._read_lease_listen,
+            "lease-peer": self._read_lease_peer,
         }
 
     # What the whole file says
@@ -481,3 +489,10 @@ class _Parser:
         self.control_socket = (
             None if directive.words[0].lower() == "none" else tayga_words.read_path(directive)
         )
+
+    def _read_lease_listen(self, directive: Directive) -> None:
+        self._once(directive)
+        self.lease_listen = Placed(lease_words.read_endpoint(directive), directive.place)
+
+    def _read_lease_peer(self, directive: Directive) -> None:
+        self.lease_peers.append(Placed(lease_words.read_endpoint(directive), directive.place))

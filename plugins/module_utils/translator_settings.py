@@ -40,6 +40,8 @@ KEYWORDS_OF_VARIABLES: Final = {
     "fast-path": "nat64_fast_path",
     "linger": "nat64_linger",
     "new-hosts": "nat64_new_hosts",
+    "lease-listen": "nat64_lease_listen",
+    "lease-peer": "nat64_lease_peers",
     "tun-ip": "nat64_tun_addresses",
 }
 

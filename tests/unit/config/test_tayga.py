@@ -156,6 +156,13 @@ def test_tayga_spellings_of_flags(word: str, expected: bool) -> None:
             "'none' is no number of new hosts; write: new-hosts NUMBER|unlimited, e.g.: new-hosts 1000",
         ),
         ("new-hosts 0", "'0' is not a valid number of new hosts per second; give a number from 1 to 1000000"),
+        ("lease-listen link", "'link' is not an IPv4 or IPv6 address"),
+        ("lease-listen ::", ":: is no address of one gateway; give that of the link between the gateways"),
+        (
+            "lease-peer 192.0.2.1 6464",
+            "'6464' is not understood here; write: lease-peer ADDRESS [port NUMBER]",
+        ),
+        ("lease-listen 192.0.2.1", "lease-listen, and no lease-peer that may ask; name the other gateway"),
         ("bpffs sys/fs/bpf", "'sys/fs/bpf' is not an absolute path; write: bpffs /PATH"),
         ("dynamic-pool 10.0.0.0", "'10.0.0.0' is not an IPv4 network with a length"),
         ("dynamic-pool 10.0.0.1/8", "'10.0.0.1/8' has bits set after its length; did you mean 10.0.0.0/8?"),
@@ -438,6 +445,22 @@ def test_the_fast_path_is_used_where_it_can_be_unless_the_config_says_otherwise(
         0,
     )
     assert (parse("linger 0").linger, str(parse("bpffs /run/bpf").bpffs)) == (0, "/run/bpf")
+
+
+def test_gateways_that_share_their_leases() -> None:
+    config = parse("lease-listen 192.0.2.1", "lease-peer 192.0.2.2 port 7000", "lease-peer 2001:db8::2")
+    assert str(config.lease_listen) == "192.0.2.1:6464"
+    assert [str(peer) for peer in config.lease_peers] == ["192.0.2.2:7000", "[2001:db8::2]:6464"]
+    assert (parse().lease_listen, parse().lease_peers) == (None, ())
+
+
+@pytest.mark.parametrize(
+    ("peer", "problem"),
+    [("192.0.2.1", "is this gateway's own lease-listen"), ("192.0.2.2", "already stands at")],
+)
+def test_a_peer_is_another_gateway_and_stands_there_once(peer: str, problem: str) -> None:
+    with pytest.raises(ConfigError, match=problem):
+        parse("lease-listen 192.0.2.1", "lease-peer 192.0.2.2", f"lease-peer {peer}")
 
 
 def test_workers_and_offload() -> None:

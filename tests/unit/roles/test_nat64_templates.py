@@ -34,6 +34,7 @@ FURTHER = [
         {"nat64_fast_path": "off"},
         {"nat64_fast_path": False},
         {"nat64_fast_path": "require", "nat64_linger": 0, "nat64_new_hosts": "unlimited"},
+        {"nat64_lease_listen": "192.0.2.1", "nat64_lease_peers": ["192.0.2.2 port 7000", "2001:db8::2"]},
         {"nat64_tos": "0"},
         {"nat64_tos": "0x20 copy"},
         {"nat64_further_prefixes": FURTHER, "nat64_maps": MAPS, "nat64_hairpin": "off"},

@@ -24,7 +24,7 @@ def archive(directory: Path, command: str = COMMAND) -> Path:
 
 
 def check(bundle: Path, directory: Path, config: str) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, SCRIPT, bundle, "nat64d", "/etc/nat64/nat64.conf", directory]
+    words = [sys.executable, str(SCRIPT), str(bundle), "nat64d", "/etc/nat64/nat64.conf", str(directory)]
     return subprocess.run(words, input=config, check=False, capture_output=True, text=True)
 
 

@@ -24,9 +24,8 @@ options:
     choices: [looked, recorded, absent]
     default: looked
   source:
-    description: What the gateway is made from, in one word, such as a digest of variables and roles.
+    description: What the gateway is made from, in one word, such as a digest of variables and roles. Not for O(state=absent).
     type: str
-    required: true
   services:
     description: The services that run on the gateway, for O(state=recorded).
     type: list
@@ -55,7 +54,7 @@ settled:
   type: bool
 source:
   description: What it was given as O(source).
-  returned: always
+  returned: unless O(state=absent)
   type: str
 differs:
   description: What is otherwise than it was.
@@ -98,9 +97,10 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "state": {"type": "str", "choices": ["looked", "recorded", "absent"], "default": "looked"},
-            "source": {"type": "str", "required": True},
+            "source": {"type": "str"},
             "services": {"type": "list", "elements": "str", "default": []},
         },
+        required_if=[("state", "looked", ["source"]), ("state", "recorded", ["source"])],
         supports_check_mode=True,
     )
     wanted, source = module.params["state"], module.params["source"]

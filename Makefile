@@ -79,7 +79,7 @@ test: lint-and-unit lab molecule
 
 ## All of it, with what takes too long for `make test` (root)
 .PHONY: test-all
-test-all: lint-and-unit lab molecule-all deb-life kernels sanity strangers
+test-all: lint-and-unit lab molecule-all fleet deb-life kernels sanity strangers
 
 # Beside each other: linters take one core at a time. Each prints when it is done.
 .PHONY: lint-and-unit
@@ -181,6 +181,15 @@ $(MOLECULE_TARGETS): molecule-%:
 	@scenario=$(firstword $(subst @, ,$*)); $(if $(findstring @,$*),export NAT64_PLATFORM=$(lastword $(subst @, ,$*));) \
 	  $(BIN)/molecule test -s $$scenario || { $(BIN)/molecule destroy -s $$scenario; exit 1; }
 
+# How many gateways `make fleet` (4 to 50) and `make bench-fleet` (1 to 50) boot; each its own default.
+fleet: HOSTS := 4
+bench-fleet: HOSTS := 50
+
+## HOSTS gateways changed a part after the other, with all that can stop it (root; fifty take an hour and more)
+.PHONY: fleet
+fleet: setup-dev bundle
+	HOSTS=$(HOSTS) $(BIN)/pytest tests/fleet
+
 ## The Debian package's whole life on Debian 12 and 13: installed, used, upgraded, broken off, removed, purged (root)
 .PHONY: deb-life
 deb-life: setup-dev deb
@@ -215,6 +224,11 @@ bench-dns64: setup
 .PHONY: bench-leases
 bench-leases: setup
 	@$(BIN)/python -m bench.leases
+
+## A run on a fleet of HOSTS that finds nothing to do beside a bare ping of them (root; sets them up first)
+.PHONY: bench-fleet
+bench-fleet: setup bundle
+	@$(BIN)/python -m bench.fleet --hosts $(HOSTS) $(OPTIONS)
 
 .PHONY: help
 help:

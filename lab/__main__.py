@@ -12,7 +12,7 @@ from lab.errors import LabError
 from lab.platforms import DEBIAN12, PLATFORMS, platform_named
 from lab.progress import say
 from lab.running import Lab, State
-from lab.topology import DEFAULT_LAB, IN_LINE, TOPOLOGIES, topology_named
+from lab.topology import DEFAULT_LAB, IN_LINE, TOPOLOGIES, Topology, topology_named
 
 
 def main() -> int:
@@ -56,10 +56,10 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument(
         "--topology",
         metavar="NAME",
-        choices=[topology.name for topology in TOPOLOGIES],
-        default=IN_LINE.name,
+        type=_topology,
+        default=IN_LINE,
         help="; ".join(f"{topology.name}: {topology.description}" for topology in TOPOLOGIES)
-        + " (default: %(default)s)",
+        + f"; fleet-N: N gateways and nobody else (default: {IN_LINE.name})",
     )
     up.set_defaults(do=_up)
     down = verbs.add_parser(
@@ -96,10 +96,18 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def _topology(name: str) -> Topology:
+    try:
+        return topology_named(name)
+    except LabError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def _up(arguments: argparse.Namespace) -> int:
-    lab = Lab(arguments.name, platform_named(arguments.gateway), topology_named(arguments.topology))
+    lab = Lab(arguments.name, platform_named(arguments.gateway), arguments.topology)
     lab.up()
-    say(f"Lab {lab.name!r} is up. Try: python -m lab --name {lab.name} run client ping 2001:db8:64:1::1")
+    host = lab.topology.hosts[0].name
+    say(f"Lab {lab.name!r} is up. Try: python -m lab --name {lab.name} run {host} ping 2001:db8:64:1::1")
     return 0
 
 

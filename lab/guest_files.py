@@ -38,7 +38,8 @@ def write(
     host: Host, root: Path, public_key: str, platform: Platform = DEBIAN12, topology: Topology = IN_LINE
 ) -> None:
     """Write the host's files below `root`, which becomes the upper part of its overlay."""
-    for tree in (_HOSTS / "all", _HOSTS / host.name, _TOPOLOGIES / topology.name / host.name):
+    name = host.like or host.name
+    for tree in (_HOSTS / "all", _HOSTS / name, _TOPOLOGIES / (topology.files or topology.name) / name):
         copy_tree(tree, root)
     if not platform.apt:
         shutil.rmtree(root / "etc/apt")

@@ -23,7 +23,7 @@ from lab.init_systems import SYSTEMD
 from lab.interruption import undisturbed
 from lab.platforms import DEBIAN12, Platform, platform_named
 from lab.progress import step
-from lab.topology import IN_LINE, Topology, checked_lab_name, namespace, topology_named, wiring
+from lab.topology import IN_LINE, Layer, Topology, checked_lab_name, namespace, topology_named, wiring
 
 _Named = TypeVar("_Named")
 
@@ -63,7 +63,7 @@ class Lab:
                 self.name,
                 host,
                 self.directory / host.name,
-                self.gateway if host.name == "gateway" else DEBIAN12,
+                self.gateway if host.layer is Layer.BASE else DEBIAN12,
             )
             for host in self.topology.hosts
         ]
@@ -109,7 +109,7 @@ class Lab:
             with step("Root file systems"):
                 layers = rootfs.ready(rootfs.cache_directory(), self.gateway)
             try:
-                with step("Booting " + ", ".join(host.name for host in self.topology.hosts)):
+                with step("Booting " + _summary(self.topology)):
                     self._prepare()
                     self._wire()
                     # Kept meanwhile: Python forgets a Ctrl-C that comes while it finalizes one of them.
@@ -177,6 +177,8 @@ class Lab:
         subprocess.run(["ip", "-batch", "-"], input=links, text=True, check=True)
 
     def _wait_for_uplink(self) -> None:
+        if not any(host.name == "gateway" for host in self.topology.hosts):
+            return  # a fleet, whose uplinks lead nowhere
         show = ["ip", "-netns", namespace(self.name, "gateway"), "-6", "route", "show", "default"]
 
         def advertised() -> bool:
@@ -206,6 +208,11 @@ class Lab:
                     lock_file.unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # this lab or another is up
             RUN.rmdir()
+
+
+def _summary(topology: Topology) -> str:
+    names = [host.name for host in topology.hosts]
+    return ", ".join(names) if len(names) < 10 else f"{names[0]} to {names[-1]}"
 
 
 def _end_connections(machine_name: str) -> None:

@@ -33,6 +33,8 @@ class Host:
     """Whether the host gets the download file."""
     serves_packages: bool = False
     """Whether the host gets the package repository at /srv/packages."""
+    like: str | None = None
+    """The host of `lab/hosts` and `lab/topologies` whose files it has, where that is not its own name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class Topology:
     description: str
     hosts: tuple[Host, ...]
     links: tuple[Link, ...]
+    files: str | None = None
+    """The directory of `lab/topologies` that it takes, where that is not its own name."""
 
     def host_named(self, name: str) -> Host:
         """Find a host; raise LabError, naming those there are, if there is none."""
@@ -124,14 +128,41 @@ TOPOLOGIES = (
 
 DEFAULT_LAB = "lab"
 
+LARGEST_FLEET = 99
+"""Hosts that a fleet can have: their names have two digits."""
+
+
+def fleet(size: int) -> Topology:
+    """Return a topology of `size` gateways, gw01 and so on, and nobody else.
+
+    Each has an interface for its LAN and one for its uplink; both are cables whose far ends are in the same host, so that
+    they have a carrier and lead nowhere. It has the package repository at hand.
+    """
+    hosts = tuple(
+        Host(f"gw{number:02}", Layer.BASE, serves_packages=True, like="gateway")
+        for number in range(1, size + 1)
+    )
+    links = tuple(
+        (
+            End(host.name, interface, f"02:00:00:{number:02}:0{cable}:01"),
+            End(host.name, f"{interface}-far", f"02:00:00:{number:02}:0{cable}:02"),
+        )
+        for number, host in enumerate(hosts, 1)
+        for cable, interface in enumerate(("lan0", "wan0"), 1)
+    )
+    return Topology(f"fleet-{size}", f"{size} gateways, each alone", hosts, links, files="fleet")
+
 
 def topology_named(name: str) -> Topology:
     """Find a topology; raise LabError, naming those there are, if there is none."""
     for topology in TOPOLOGIES:
         if topology.name == name:
             return topology
+    size = re.fullmatch(r"fleet-([1-9][0-9]?)", name)
+    if size:
+        return fleet(int(size[1]))
     names = ", ".join(topology.name for topology in TOPOLOGIES)
-    raise LabError(f"no topology {name!r}; there are {names}")
+    raise LabError(f"no topology {name!r}; there are {names}, and fleet-N with N from 1 to {LARGEST_FLEET}")
 
 
 def checked_lab_name(name: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from lab.errors import LabError
 from lab.running import ssh_config
-from lab.topology import IN_LINE, TOPOLOGIES, Topology, checked_lab_name, topology_named, wiring
+from lab.topology import IN_LINE, TOPOLOGIES, Topology, checked_lab_name, fleet, topology_named, wiring
 
 ROOT = Path(__file__).parents[3]
 
@@ -71,7 +71,22 @@ def test_every_tree_of_files_belongs_to_a_host(topology: Topology) -> None:
 
 def test_there_are_files_for_no_other_topologies() -> None:
     trees = {tree.name for tree in (ROOT / "lab/topologies").iterdir()}
-    assert trees <= {topology.name for topology in TOPOLOGIES}
+    assert trees <= {topology.name for topology in TOPOLOGIES} | {fleet(1).files}
+
+
+def test_a_fleet_has_as_many_gateways_as_its_name_says_and_each_has_both_cables() -> None:
+    topology = topology_named("fleet-50")
+    assert [host.name for host in topology.hosts] == [f"gw{number:02}" for number in range(1, 51)]
+    assert [(one.host, other.host) for one, other in topology.links] == [
+        (host.name, host.name) for host in topology.hosts for _ in range(2)
+    ]
+    assert len({end.mac for link in topology.links for end in link}) == 200
+
+
+@pytest.mark.parametrize("name", ["fleet-0", "fleet-100", "fleet-", "fleet-5x"])
+def test_a_fleet_of_no_or_too_many_gateways_is_refused(name: str) -> None:
+    with pytest.raises(LabError, match="no topology"):
+        topology_named(name)
 
 
 @each_topology

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from ansible.errors import AnsibleFilterError
+from ansible_collections.nat64.gateway.plugins.filter import fleet
 from ansible_collections.nat64.gateway.plugins.filter.rfc6052 import FilterModule, embed, extract, first_host
 from hypothesis import given
 from hypothesis import strategies as st
@@ -97,7 +98,7 @@ def test_a_mistake_is_named_with_its_remedy(name: str, arguments: tuple[object, 
 
 def test_every_filter_is_documented() -> None:
     documented = {YAML(typ="safe").load(path)["DOCUMENTATION"]["name"] for path in FILTERS.glob("*.yml")}
-    assert documented == set(FilterModule().filters())
+    assert documented == {*FilterModule().filters(), *fleet.FilterModule().filters()}
 
 
 def test_templates_find_the_filters_by_their_full_names() -> None:

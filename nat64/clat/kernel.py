@@ -70,25 +70,33 @@ def is_unique(index: int, address: ipaddress.IPv6Address) -> bool:
 
 
 def prepare_device(device: str, mtu: int) -> None:
-    """Give the translator's device the MTU of the uplink, in octets."""
+    """Give the translator's device the MTU of the uplink, in octets. A second call changes nothing."""
     with _netlink(f"set the MTU of {device}") as netlink:
-        netlink.link("set", index=_index(netlink, device), mtu=mtu)
+        link = _link(netlink, device)
+        if link.get_attr("IFLA_MTU") != mtu:
+            netlink.link("set", index=link["index"], mtu=mtu)
 
 
 def attach(wanted: Wanted, device: str) -> None:
-    """Let the uplink answer for the CLAT's address, and IPv4 go to the translator. A second call changes nothing."""
+    """Let the uplink answer for the CLAT's address, and IPv4 go to the translator.
+
+    A second call changes nothing: the kernel would tell of each change, and so have it looked at again.
+    """
     with _netlink(f"send IPv4 to {device}") as netlink:
         _proxy_only(netlink, wanted)
+        index, mtu = _link(netlink, device)["index"], ipv4_mtu(wanted.mtu)
+        if mtu in _default_mtus(netlink, index):
+            return
         netlink.route(
             "replace",
             family=socket.AF_INET,
             dst="0.0.0.0/0",
-            oif=_index(netlink, device),
+            oif=index,
             prefsrc=str(HOST_IPV4),
             priority=METRIC,
             proto=PROTOCOL,
             table=_MAIN_TABLE,
-            metrics={"mtu": ipv4_mtu(wanted.mtu)},
+            metrics={"mtu": mtu},
         )
 
 
@@ -195,12 +203,21 @@ def _passes_check(netlink: Any, index: int, address: ipaddress.IPv6Address) -> b
     raise ClatError(f"the kernel does not finish checking {address}; see whether the uplink has a carrier")
 
 
-def _index(netlink: Any, device: str) -> int:  # noqa: ANN401 - as above
+def _link(netlink: Any, device: str) -> Any:  # noqa: ANN401 - as above
     for link in netlink.get_links():
         if link.get_attr("IFLA_IFNAME") == device:
-            index: int = link["index"]
-            return index
+            return link
     raise ClatError(f"the device {device} is gone; it is made again")
+
+
+def _default_mtus(netlink: Any, index: int) -> list[int]:  # noqa: ANN401 - as above
+    """Return the MTU of each IPv4 default route of ours by the interface."""
+    return [
+        metrics.get_attr("RTAX_MTU") or 0
+        for route in netlink.get_routes(family=socket.AF_INET, table=_MAIN_TABLE, oif=index)
+        if not route["dst_len"] and route["proto"] == PROTOCOL and route.get_attr("RTA_OIF") == index
+        if (metrics := route.get_attr("RTA_METRICS")) is not None
+    ]
 
 
 def _proxy_only(netlink: Any, wanted: Wanted | None) -> None:  # noqa: ANN401 - as above

@@ -333,3 +333,10 @@ def test_the_translator_needs_no_root(clat: ClatHost) -> None:
     clat.router.say(f"prefix={LAN},1800", f"pref64={OTHER_PREFIX},1800")
     clat.await_log(f"prefix={OTHER_PREFIX}")
     clat.await_state(clat.pings, "pings by the other prefix")
+
+
+def test_at_rest_it_changes_nothing(running: ClatHost) -> None:
+    """Each advertisement has it look again; what it would write anew would have it look for ever."""
+    running.await_state(running.pings, "pings")
+    seen = running.host.run("timeout", "4", "ip", "monitor", "link", "route", "neigh", check=False).stdout
+    assert [line for line in seen.splitlines() if "nat64-clat" in line or "proxy" in line] == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
     from nat64.addressing.prefix import Pref64
     from nat64.discovery.advertisement import RouterAdvertisement
+
+
+MOST_ADVERTISED: Final = 16
+"""How many prefixes of all routers are kept: anyone on the link can tell some."""
 
 
 class Origin(Enum):
@@ -62,14 +66,15 @@ class KnownPrefixes:
         self._chosen: KnownPrefix | None = None
 
     def advertise(self, advertisement: RouterAdvertisement, now: float) -> None:
-        """Take what a router says."""
+        """Take what a router says. New prefixes beyond `MOST_ADVERTISED` are not heeded."""
+        self._advertised = {key: entry for key, entry in self._advertised.items() if entry.until > now}
         for prefix, lifetime in advertisement.prefixes:
             key = advertisement.router, prefix
             if not lifetime:
                 self._advertised.pop(key, None)
-            elif (known := self._advertised.get(key)) is not None and known.until > now:
+            elif (known := self._advertised.get(key)) is not None:
                 known.seen, known.until = now, now + lifetime
-            else:
+            elif len(self._advertised) < MOST_ADVERTISED:
                 self._advertised[key] = _Advertised(advertisement.router, now, now, now + lifetime)
 
     def resolve(self, prefixes: Sequence[Pref64], lifetime: float, now: float) -> None:

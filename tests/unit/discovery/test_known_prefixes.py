@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from nat64.addressing.prefix import Pref64
 from nat64.discovery.advertisement import AdvertisedPrefix, RouterAdvertisement
-from nat64.discovery.known_prefixes import KnownPrefixes, Origin
+from nat64.discovery.known_prefixes import MOST_ADVERTISED, KnownPrefixes, Origin
 
 A, B, C = (Pref64(IPv6Network(f"2001:db8:{each}::/96")) for each in (1, 2, 3))
 ROUTER, OTHER_ROUTER = IPv6Address("fe80::1"), IPv6Address("fe80::2")
@@ -74,6 +74,18 @@ def test_rfc4861_9_prefixes_told_in_turns_do_not_change_the_choice_each_time() -
     for now in range(2, 20):
         known.advertise(says(A if now % 2 else B), now)
         assert chosen(known, now) == B
+
+
+def test_who_tells_prefixes_without_end_does_not_fill_the_memory_and_takes_no_place_from_the_first() -> None:
+    known = KnownPrefixes()
+    known.advertise(says(A), 0)
+    for number in range(100):
+        flood = Pref64(IPv6Network(f"2001:db8:ffff:{number:x}::/96"))
+        known.advertise(says(flood, router=OTHER_ROUTER), number)
+    assert len(known._advertised) == MOST_ADVERTISED
+    assert chosen(known, 100) == A
+    known.advertise(says(C), 2000)  # what has expired leaves its place
+    assert chosen(known, 2000) == C
 
 
 @given(

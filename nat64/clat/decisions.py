@@ -25,8 +25,9 @@ SOLICITATIONS: Final = 3
 """How often routers are asked, RFC 4861 section 10 (MAX_RTR_SOLICITATIONS)."""
 SOLICITS_EVERY: Final = 4.0
 """RTR_SOLICITATION_INTERVAL."""
-RESOLVES_AFTER: Final = 2.0
-"""How long a PREF64 is waited for before name servers are asked."""
+RESOLVES_AFTER: Final = 4.0
+"""How long a PREF64 is waited for before name servers are asked: a router that has just advertised answers a solicitation after 3.5
+seconds at most (RFC 4861 section 6.2.6), and what a name server says meanwhile may be another prefix."""
 RESOLVES_AGAIN_AFTER: Final = 10.0
 """When they are asked again that had no answer; twice as long each time."""
 RESOLVES_AT_LEAST_EVERY: Final = 300.0

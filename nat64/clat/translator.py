@@ -72,6 +72,7 @@ class Translator:
         """End it if it runs."""
         process, self._process = self._process, None
         self._text = ""
+        self._config.unlink(missing_ok=True)  # also that of one that was killed
         if self._watching is not None:
             self._watching.cancel()
         if process is None or process.returncode is not None:

@@ -76,9 +76,9 @@ def test_routers_are_asked_three_times_and_name_servers_when_none_tells_a_prefix
     clat = Clat(SECRET)
     clat.observe(HOME, 100)
     assert clat.act(100) == [Solicit()]
-    assert clat.next_timer(100) == 102
-    assert clat.act(102) == [Resolve()]
-    assert clat.act(104) == [Solicit()]
+    assert clat.next_timer(100) == 104
+    assert clat.act(103) == []
+    assert clat.act(104) == [Solicit(), Resolve()]
     clat.resolved([], 0, 105)
     assert "no NAT64 prefix" in clat.reason(105)
     assert clat.next_timer(105) == 108

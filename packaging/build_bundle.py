@@ -1,6 +1,6 @@
 """Build the bundle: nat64 and its locked pure-Python dependencies in one reproducible archive.
 
-    bin/nat64d bin/dns64d bin/nat64ctl    launchers for the host's own /usr/bin/python3
+    bin/nat64d bin/dns64d bin/nat64ctl bin/nat64-clat    launchers for the host's own /usr/bin/python3
     lib/                                  the packages, as their wheels hold them; the fast path, where clang compiles it
 
 The same tree and lock give the same bytes: members are sorted and carry no time, owner or local path. Beside

@@ -34,6 +34,7 @@ TOOLS: Final = {"dh": "debhelper", "dpkg-buildpackage": "dpkg-dev", "pandoc": "p
 MANUALS: Final = {
     "nat64d.8": "docs/man/nat64d.8.md",
     "dns64d.8": "docs/man/dns64d.8.md",
+    "nat64-clat.8": "docs/man/nat64-clat.8.md",
     "nat64ctl.1": "docs/man/nat64ctl.1.md",
     "nat64.conf.5": "docs/nat64.conf.md",
     "dns64.conf.5": "docs/dns64.conf.md",
@@ -173,7 +174,7 @@ def lay_out(root: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
         target.chmod(0o755 if "/init.d/" in path else 0o644)
-    for command in ("usr/sbin/nat64d", "usr/sbin/dns64d", "usr/bin/nat64ctl"):
+    for command in ("usr/sbin/nat64d", "usr/sbin/dns64d", "usr/sbin/nat64-clat", "usr/bin/nat64ctl"):
         link = root / command
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(f"../lib/nat64/current/bin/{link.name}")

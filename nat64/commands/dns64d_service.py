@@ -19,7 +19,6 @@ from nat64.config.dns64_config import DEFAULT_CONTROL_SOCKET
 from nat64.config.grammar import ConfigError
 from nat64.control.protocol import CommandFailed
 from nat64.control.server import serve
-from nat64.dns64.address_changes import AddressChanges
 from nat64.dns64.interfaces import InterfacesUnreadableError, connected_networks
 from nat64.dns64.listening import Listening, Opened, adopted
 from nat64.dns64.server import Server, worker_count
@@ -29,6 +28,7 @@ from nat64.process import event_log, privileges, readiness, upgrade
 from nat64.process.detach import Detached, detach, log_to_syslog
 from nat64.process.errors import ProcessError
 from nat64.process.forked import expect_children
+from nat64.process.network_changes import NetworkChanges
 from nat64.process.pidfile import pidfile
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class Daemon:
         self.server = Server(self.settings.families, connected_networks, config, listening, secret)
         if "counted" in before:
             self.server.processes.counted_before.add(Statistics.from_json(before["counted"]))
-        changes = AddressChanges()
+        changes = NetworkChanges()
         async with self._reloading:  # a SIGHUP waits until everything stands
             await self._start(config, before.get("workers", ()))
             readiness.ready()

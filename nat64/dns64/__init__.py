@@ -8,5 +8,5 @@ responses. A flight leads one question to its `answer`: by `plain_first` where r
 
 `udp_listener`, `tcp_listeners` and `tls_listeners` do the clients' I/O, `upstream` the forwarders' (`source_ports`,
 `streams`, `https`). A `worker` has all of it in a process of its own; `server` has the workers, their sockets
-(`listening`, and by `name_steering` which of them a query comes to) and what changes of the interfaces (`address_changes`).
+(`listening`, and by `name_steering` which of them a query comes to).
 """

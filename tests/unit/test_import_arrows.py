@@ -17,7 +17,19 @@ MAY_IMPORT = {
     "device": {"addressing", "siit", "process"},
     "control": set[str](),
     "process": set[str](),
-    "commands": {"addressing", "siit", "config", "dns64", "device", "control", "process"},
+    "discovery": {"addressing"},
+    "clat": {"addressing", "device", "discovery", "process"},
+    "commands": {
+        "addressing",
+        "siit",
+        "config",
+        "dns64",
+        "device",
+        "discovery",
+        "clat",
+        "control",
+        "process",
+    },
 }
 DECIDING = ("addressing", "siit")
 IO_MODULES = {"asyncio", "os", "pathlib", "random", "select", "socket", "subprocess", "time", "logging"}

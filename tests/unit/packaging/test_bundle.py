@@ -44,7 +44,7 @@ def test_members_carry_no_owner_time_or_path_of_the_builder(bundle: Path) -> Non
             assert re.match(r"(bin|lib)/", member.name)
 
 
-@pytest.mark.parametrize("command", ["nat64d", "dns64d", "nat64ctl"])
+@pytest.mark.parametrize("command", ["nat64d", "dns64d", "nat64ctl", "nat64-clat"])
 def test_each_command_runs_from_an_unpacked_bundle(bundle: Path, tmp_path: Path, command: str) -> None:
     unpacked = tmp_path / "unpacked"
     unpacked.mkdir()

@@ -69,7 +69,12 @@ def test_the_package_makes_the_users_that_the_roles_make(user: str) -> None:
 
 @pytest.mark.parametrize(
     ("command", "manual"),
-    [("nat64d", "nat64d.8"), ("dns64d", "dns64d.8"), ("nat64ctl", "nat64ctl.1")],
+    [
+        ("nat64d", "nat64d.8"),
+        ("dns64d", "dns64d.8"),
+        ("nat64ctl", "nat64ctl.1"),
+        ("nat64-clat", "nat64-clat.8"),
+    ],
 )
 def test_a_manual_page_has_every_option_and_command(command: str, manual: str) -> None:
     page = (PROJECT / build_deb.MANUALS[manual]).read_text()

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nat64.dns64 import address_changes
-from nat64.dns64.address_changes import AddressChanges
+from nat64.process import network_changes
+from nat64.process.network_changes import NetworkChanges
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -38,13 +38,13 @@ class Looks:
 def follow(
     kernel: socket.socket | None,
     monkeypatch: pytest.MonkeyPatch,
-    test: Callable[[Looks, AddressChanges], Awaitable[None]],
+    test: Callable[[Looks, NetworkChanges], Awaitable[None]],
 ) -> None:
     """Run `test` beside a follower that hears `kernel`."""
 
     async def run() -> None:
-        monkeypatch.setattr(address_changes, "_subscribe", lambda: kernel)
-        looks, changes = Looks(), AddressChanges()
+        monkeypatch.setattr(network_changes, "_subscribe", lambda _groups: kernel)
+        looks, changes = Looks(), NetworkChanges()
         following = asyncio.get_running_loop().create_task(changes.follow(looks.look))
         await test(looks, changes)
         following.cancel()
@@ -58,9 +58,9 @@ def test_a_burst_of_changes_is_one_look_and_a_look_that_fails_is_not_the_last(
 ) -> None:
     kernel, ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     ours.setblocking(False)
-    monkeypatch.setattr(address_changes, "_SETTLES_WITHIN", 0.05)
+    monkeypatch.setattr(network_changes, "_SETTLES_WITHIN", 0.05)
 
-    async def test(looks: Looks, _: AddressChanges) -> None:
+    async def test(looks: Looks, _: NetworkChanges) -> None:
         for round_ in (1, 2):
             for _number in range(50):
                 kernel.send(b"a message of the kernel's")
@@ -74,9 +74,9 @@ def test_a_burst_of_changes_is_one_look_and_a_look_that_fails_is_not_the_last(
 
 
 def test_without_notifications_there_is_a_look_from_time_to_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(address_changes, "_LOOKS_BLINDLY_EVERY", 0.05)
+    monkeypatch.setattr(network_changes, "_LOOKS_BLINDLY_EVERY", 0.05)
 
-    async def test(looks: Looks, _: AddressChanges) -> None:
+    async def test(looks: Looks, _: NetworkChanges) -> None:
         for _number in range(3):
             await looks.next()
 
@@ -104,9 +104,9 @@ def test_lost_notifications_are_a_change_and_a_dead_socket_is_given_up(
     ours = Broken(fileno=plain.detach())
     ours.error = error
     ours.setblocking(False)
-    monkeypatch.setattr(address_changes, "_SETTLES_WITHIN", 0.01)
+    monkeypatch.setattr(network_changes, "_SETTLES_WITHIN", 0.01)
 
-    async def test(looks: Looks, _: AddressChanges) -> None:
+    async def test(looks: Looks, _: NetworkChanges) -> None:
         kernel.send(b"one")
         await looks.next()
         assert (ours.fileno() >= 0) is goes_on

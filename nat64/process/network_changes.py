@@ -1,4 +1,4 @@
-"""Tells when this host's interfaces or addresses change, by the kernel's notifications (rtnetlink(7))."""
+"""Tells when this host's interfaces, addresses or routes change, by the kernel's notifications (rtnetlink(7))."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ log = logging.getLogger(__name__)
 _RTMGRP_LINK: Final = 1
 _RTMGRP_IPV4_IFADDR: Final = 0x10
 _RTMGRP_IPV6_IFADDR: Final = 0x100
+_RTMGRP_IPV4_ROUTE: Final = 0x40
+_RTMGRP_IPV6_ROUTE: Final = 0x400
+_OF_INTERFACES: Final = _RTMGRP_LINK | _RTMGRP_IPV4_IFADDR | _RTMGRP_IPV6_IFADDR
+_OF_ROUTES: Final = _RTMGRP_IPV4_ROUTE | _RTMGRP_IPV6_ROUTE
 
 _SETTLES_WITHIN: Final = 0.2
 """Seconds to wait for more of a burst of changes; an interface that comes up makes several."""
@@ -27,13 +31,13 @@ _LOOKS_BLINDLY_EVERY: Final = 5.0
 """The same where the kernel does not notify."""
 
 
-class AddressChanges:
-    """Watches until `close`."""
+class NetworkChanges:
+    """Watches interfaces and addresses, and the routes too if asked to, until `close`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, routes: bool = False) -> None:
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
-        self._socket = _subscribe()
+        self._socket = _subscribe(_OF_INTERFACES | (_OF_ROUTES if routes else 0))
         if self._socket is not None:
             self._loop.add_reader(self._socket, self._notified)
 
@@ -75,13 +79,13 @@ class AddressChanges:
         self._changed.set()
 
 
-def _subscribe() -> socket.socket | None:
+def _subscribe(groups: int) -> socket.socket | None:
     opened = None
     try:
         opened = socket.socket(
             socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE
         )
-        opened.bind((0, _RTMGRP_LINK | _RTMGRP_IPV4_IFADDR | _RTMGRP_IPV6_IFADDR))
+        opened.bind((0, groups))
     except OSError as error:
         log.warning(
             "the kernel does not notify of the interfaces, they are looked at from time to time",

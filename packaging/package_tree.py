@@ -95,10 +95,14 @@ def unpack_bundle(archive: Path, directory: Path) -> Path:
 
 def bundled_version(unpacked: Path) -> str:
     """Return the version that a bundle's commands call themselves by, as Python writes versions."""
-    said = (unpacked / "lib/nat64/__init__.py").read_text(encoding="utf-8")
-    found = re.search(r'^__version__ = "([^"]+)"', said, re.MULTILINE)
+    return program_version((unpacked / "lib/nat64/__init__.py").read_text(encoding="utf-8"))
+
+
+def program_version(module: str) -> str:
+    """Return the version that the package's own module says. Raises `CannotBuild` where it says none."""
+    found = re.search(r'^__version__ = "([^"]+)"', module, re.MULTILINE)
     if found is None:
-        raise CannotBuild("the bundle does not say its version; build it with 'make bundle'")
+        raise CannotBuild("nat64/__init__.py does not say its version")
     return found[1]
 
 

@@ -8,9 +8,11 @@ import pytest
 
 from lab.platforms import platform_named
 from lab.running import Lab
+from tests.lab.playbooks import play
 from tests.packages import aport
 from tests.packages.gateway_host import LEASES, NAT64_CONF, AlpineHost
 from tests.packages.release import build_sources
+from tests.packages.role_with_packages import BY_PACKAGE, PLAYBOOK, run_roles
 from tests.packages.stand_in_repository import write_repository
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
+NAME = "apktest"
 REPOSITORY = "/root/packages"
 
 
@@ -35,7 +38,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def host() -> Iterator[AlpineHost]:
     """A bare gateway that forwards and masquerades, with a repository of ours beside its own."""
-    lab = Lab("apktest", platform_named("alpine"))
+    lab = Lab(NAME, platform_named("alpine"))
     try:
         lab.up()
         gateway = AlpineHost(lab)
@@ -126,3 +129,16 @@ def test_installed_again_it_goes_on_with_its_configs_and_leases(host: AlpineHost
     assert host.carries_traffic()
     kept = {line.split()[0] for line in leases.splitlines() if line[:1].isdigit()}
     assert set(host.leases().values()) & kept
+
+
+@pytest.mark.usefixtures("host")
+def test_the_role_refuses_a_file_before_anything_changes() -> None:
+    refused = play(NAME, PLAYBOOK, bundle_install_method="package", bundle_package="dist/nat64-0.1.0-r0.apk")
+    assert refused.returncode != 0
+    assert "is a file, and those are for Debian; on Alpine build the package there" in refused.stdout
+
+
+def test_the_roles_take_the_package_for_the_program(host: AlpineHost) -> None:
+    run_roles(NAME, BY_PACKAGE)
+    run_roles(NAME, BY_PACKAGE, unchanged=True)
+    assert host.carries_traffic()

@@ -55,6 +55,15 @@ def test_the_units_are_sound_and_the_bundle_is_compiled(host: DebianHost) -> Non
     assert host.must("sh", "-c", f"ls {program}/__pycache__").count("nat64d.") >= 1
 
 
+def test_when_debians_python_becomes_another_the_bundle_is_compiled_for_it(host: DebianHost) -> None:
+    compiled = "/usr/lib/nat64/current/lib/nat64/commands/__pycache__"
+    host.must("py3clean", "-p", "nat64")
+    assert host.run("ls", compiled).returncode != 0
+    # As py3compile's own package calls it from its postinst: what is to be done, from which version, to which.
+    host.must("/usr/share/python3/runtime.d/nat64.rtupdate", "rtupdate", "python3.10", "python3.11")
+    assert "nat64d." in host.must("ls", compiled)
+
+
 def test_an_upgrade_keeps_configs_leases_tun_and_the_dns64_process(
     host: DebianHost, package: Path, next_package: Path
 ) -> None:

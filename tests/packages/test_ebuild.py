@@ -114,6 +114,7 @@ def test_portage_merges_upgrades_and_unmerges_it(sources: Path, tmp_path: Path) 
     assert "Neither nat64d nor dns64d is started" in tree.said
     (before,) = {path.name for path in (ours / "usr/lib/nat64").iterdir()} - {"current"}
 
+    (ours / "usr/lib/nat64" / before / "lib/nat64/__pycache__/another.cpython-399.pyc").touch()
     # An upgrade keeps what was written into a config, and leaves no earlier bundle.
     config = ours / "etc/nat64/nat64.conf"
     config.write_text("prefix 2001:db8:64:ff9b::/96\n")
@@ -124,6 +125,8 @@ def test_portage_merges_upgrades_and_unmerges_it(sources: Path, tmp_path: Path) 
     (after,) = {path.name for path in (ours / "usr/lib/nat64").iterdir()} - {"current"}
     assert after != before
 
+    # Another Python has run it meanwhile.
+    (ours / "usr/lib/nat64" / after / "lib/nat64/__pycache__/another.cpython-399.pyc").touch()
     later.ebuild("net-proxy/nat64-999.0", "unmerge", ROOT=str(root))
     left = [path.relative_to(ours) for path in ours.rglob("*64*") if "var/db" not in str(path)]
     assert {str(path) for path in left} <= {

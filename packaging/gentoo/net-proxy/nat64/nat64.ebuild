@@ -121,3 +121,18 @@ pkg_postinst() {
 		elog "DNS64 server to this one without a lost query; restart nat64d, whose TUN and leases stay."
 	fi
 }
+
+pkg_postrm() {
+	# Also of the version before: what another Python than it was compiled for has written beside its files, and what the
+	# project's Ansible roles have brought.
+	local root=${EROOT}/usr/lib/nat64 bundle
+	local live=$(readlink "${root}"/current)
+	for bundle in "${root}"/*; do
+		case ${bundle##*/} in
+			current | "${live}") ;;
+			*) rm -rf "${bundle}" ;;
+		esac
+	done
+	rmdir "${root}" 2>/dev/null
+	return 0
+}

@@ -9,6 +9,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 BUNDLE := roles/bundle/files/nat64-bundle.tar.gz
 SHELL_SCRIPTS := packaging/setup .ci/run tests/kernels/init $(wildcard lab/*.sh)
+ASH_SCRIPTS := tests/packages/abuild.sh $(wildcard packaging/alpine/nat64*)
 
 ## Show the main job: a gateway, a host without IPv4, and the IPv4-only server it reaches (root)
 .PHONY: demo
@@ -66,6 +67,12 @@ deb: bundle
 	@packaging/setup --packages packaging/requirements-debian.txt
 	@$(BIN)/python packaging/build_deb.py
 
+## Build what Alpine's abuild and Gentoo's emerge take, into dist/: the sources, dist/alpine and dist/gentoo (Debian)
+.PHONY: package-sources
+package-sources: setup
+	@packaging/setup --packages packaging/requirements-debian.txt
+	@$(BIN)/python packaging/build_sources.py
+
 ## Lock the bundle's dependencies anew, with hashes
 .PHONY: lock
 lock: setup
@@ -79,7 +86,7 @@ test: lint-and-unit lab molecule
 
 ## All of it, with what takes too long for `make test` (root)
 .PHONY: test-all
-test-all: lint-and-unit lab molecule-all fleet deb-life kernels sanity strangers
+test-all: lint-and-unit lab molecule-all fleet deb-life apk-check ebuild-check kernels sanity strangers
 
 # Beside each other: linters take one core at a time. Each prints when it is done.
 .PHONY: lint-and-unit
@@ -96,6 +103,7 @@ lint: setup-dev
 	$(BIN)/ansible-lint --offline
 	$(BIN)/antsibull-changelog lint
 	$(BIN)/shellcheck $(SHELL_SCRIPTS)
+	$(BIN)/shellcheck --shell=busybox $(ASH_SCRIPTS)
 
 ## What decides, without root or network
 .PHONY: unit
@@ -193,7 +201,19 @@ fleet: setup-dev bundle
 ## The Debian package's whole life on Debian 12 and 13: installed, used, upgraded, broken off, removed, purged (root)
 .PHONY: deb-life
 deb-life: setup-dev deb
-	$(BIN)/pytest tests/packages
+	$(BIN)/pytest tests/packages -k 'not apk and not ebuild'
+
+## The Alpine package, built by a stand-in for abuild, and its life on a stand-in for Alpine (root)
+.PHONY: apk-check
+apk-check: setup-dev
+	@packaging/setup --packages packaging/requirements-debian.txt
+	$(BIN)/pytest tests/packages/test_apk_life.py
+
+## The ebuilds by the real Portage and pkgcheck, and their life on a stand-in for Gentoo (root)
+.PHONY: ebuild-check
+ebuild-check: setup-dev
+	@packaging/setup --packages packaging/requirements-debian.txt
+	$(BIN)/pytest tests/packages/test_ebuild.py tests/packages/test_ebuild_life.py
 
 ## What ansible-test says of the installed collection, with each ansible-core (python3.11 and python3.13 on PATH)
 .PHONY: sanity

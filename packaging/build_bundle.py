@@ -9,7 +9,6 @@ the archive stands its SHA-256 digest, which names the directory that it is unpa
 
 from __future__ import annotations
 
-import argparse
 import configparser
 import gzip
 import hashlib
@@ -22,10 +21,11 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from building import PROJECT, CannotBuild, argument_parser, report
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PROJECT: Final = Path(__file__).resolve().parent.parent
 LOCK: Final = PROJECT / "packaging" / "bundle.lock"
 ARCHIVE: Final = PROJECT / "roles" / "bundle" / "files" / "nat64-bundle.tar.gz"
 FAST_PATH: Final = "lib/nat64/device/fast_path/fast_path.bpf.o"
@@ -38,25 +38,23 @@ sys.exit({function}())
 """
 
 
-class CannotBuild(Exception):  # noqa: N818 - the sentence its message goes on
-    """The bundle cannot be built; the message says why and what to do."""
-
-
 def main() -> int:
     """Build the archive and its digest; print where they are."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument(
         "--output", type=Path, default=ARCHIVE, help="the archive to write (default: %(default)s)"
     )
-    output: Path = parser.parse_args().output
-    try:
-        with tempfile.TemporaryDirectory(prefix="nat64-bundle-") as scratch:
-            members = dict(bundle_members(collect_wheels(Path(scratch))))
-    except CannotBuild as reason:
-        print(f"bundle: {reason}", file=sys.stderr)
-        return 1
+    parser.add_argument(
+        "--wheels", type=Path, help="where the locked dependencies are (default: the package index)"
+    )
+    arguments = parser.parse_args()
+    return report("bundle", lambda: build(arguments.output, arguments.wheels))
+
+
+def build(output: Path, wheels: Path | None) -> str:
+    """Build the archive and its digest, and say so."""
+    with tempfile.TemporaryDirectory(prefix="nat64-bundle-") as scratch:
+        members = dict(bundle_members(collect_wheels(Path(scratch), wheels)))
     archive = pack(members)
     digest = hashlib.sha256(archive).hexdigest()
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -67,19 +65,24 @@ def main() -> int:
             "bundle: clang is not installed, so it has no fast path: nat64d translates in Python alone",
             file=sys.stderr,
         )
-    print(f"bundle: {output} ({len(archive) // 1024} KiB, sha256 {digest[:16]}…)")
-    return 0
+    return f"{output} ({len(archive) // 1024} KiB, sha256 {digest[:16]}…)"
 
 
-def collect_wheels(scratch: Path) -> list[Path]:
-    """Build our own wheel and fetch those of the lock, checked by hash, into `scratch`."""
+def collect_wheels(scratch: Path, wheels: Path | None = None) -> list[Path]:
+    """Build our own wheel and get those of the lock, checked by hash, into `scratch`: from `wheels`, or the index."""
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     own = ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(scratch), str(PROJECT)]
-    locked = ["download", "--no-deps", "--require-hashes", "--only-binary", ":all:", "--dest", str(scratch)]
-    for step in (own, [*locked, "--requirement", str(LOCK)]):
+    for step in (own, [*locked_wheels(wheels), "--dest", str(scratch)]):
         if subprocess.run([*pip, *step], check=False).returncode:
             raise CannotBuild(f"'pip {step[0]}' failed, its reason is above; run 'make setup' and try again")
     return sorted(scratch.glob("*.whl"))
+
+
+def locked_wheels(wheels: Path | None = None) -> list[str]:
+    """Return pip's command that gets what the lock names."""
+    locked = ["download", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
+    where = ["--no-index", "--find-links", str(wheels)] if wheels else []
+    return [*locked, *where, "--requirement", str(LOCK)]
 
 
 def bundle_members(wheels: list[Path]) -> Iterator[tuple[str, bytes]]:

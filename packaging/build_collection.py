@@ -6,19 +6,18 @@ time of the build; both are taken out again, so that the same tree gives the sam
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import hashlib
 import io
 import json
-import subprocess
 import sys
 import tarfile
 import tempfile
 from pathlib import Path
 from typing import Final
 
-PROJECT: Final = Path(__file__).resolve().parent.parent
+from building import DIST, PROJECT, CannotBuild, argument_parser, report, run
+
 BUNDLE: Final = "roles/bundle/files/nat64-bundle.tar.gz"
 MANIFEST: Final = "MANIFEST.json"
 FILES: Final = "FILES.json"
@@ -26,32 +25,26 @@ FILES: Final = "FILES.json"
 Members = dict[str, tuple[tarfile.TarInfo, bytes]]
 
 
-class CannotBuild(Exception):  # noqa: N818 - the sentence its message goes on
-    """The collection cannot be built; the message says why and what to do."""
-
-
 def main() -> int:
     """Build the archive; print where it is."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument(
-        "--directory", type=Path, default=PROJECT / "dist", help="where to write it (default: %(default)s)"
+        "--directory", type=Path, default=DIST, help="where to write it (default: %(default)s)"
     )
     directory: Path = parser.parse_args().directory
-    try:
-        check_bundle()
-        with tempfile.TemporaryDirectory(prefix="nat64-collection-") as scratch:
-            built = build(Path(scratch))
-            name, members = built.name, read(built)
-    except CannotBuild as reason:
-        print(f"collection: {reason}", file=sys.stderr)
-        return 1
+    return report("collection", lambda: str(build(directory)))
+
+
+def build(directory: Path) -> Path:
+    """Build the archive into `directory`, and return it."""
+    check_bundle()
+    with tempfile.TemporaryDirectory(prefix="nat64-collection-") as scratch:
+        built = build_by_galaxy(Path(scratch))
+        members = read(built)
     order_manifest(members)
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / name).write_bytes(pack(members))
-    print(f"collection: {directory / name}")
-    return 0
+    (directory / built.name).write_bytes(pack(members))
+    return directory / built.name
 
 
 def check_bundle() -> None:
@@ -64,14 +57,10 @@ def check_bundle() -> None:
         raise CannotBuild(f"{BUNDLE} is not what its .sha256 says; run 'make bundle'")
 
 
-def build(directory: Path) -> Path:
+def build_by_galaxy(directory: Path) -> Path:
     """Let ansible-galaxy build the collection in `directory`."""
     galaxy = [sys.executable, "-m", "ansible", "galaxy", "collection", "build", str(PROJECT)]
-    done = subprocess.run(
-        [*galaxy, "--output-path", str(directory)], check=False, capture_output=True, text=True
-    )
-    if done.returncode:
-        raise CannotBuild(f"'ansible-galaxy collection build' failed: {done.stderr.strip()}")
+    run([*galaxy, "--output-path", str(directory)])
     (built,) = directory.glob("*.tar.gz")
     return built
 

@@ -1,4 +1,4 @@
-"""Render the roles' templates without Ansible, by the roles' own defaults and variables, as for Debian.
+"""Render the roles' templates without Ansible, by the roles' own defaults and variables, as for a distribution.
 
 What a template or variable takes from the look at a host (`__nat64_host`) or from an inventory is given by who renders;
 a name that nobody gives is an error. Filters are those of Jinja, and the few of Ansible's and this collection's that stand
@@ -14,28 +14,28 @@ from typing import TYPE_CHECKING, Any, Final
 
 import jinja2
 import yaml  # type: ignore[import-untyped]
+from building import PROJECT
 from jinja2.nativetypes import NativeEnvironment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-PROJECT: Final = Path(__file__).resolve().parent.parent
 TEMPLATES: Final = PROJECT / "templates"
 
 
-def render(template: str, init: str, given: Mapping[str, object]) -> str:
-    """Return what the template, such as `nat64/nat64d.service.j2`, gives on a Debian whose init system is `init`.
+def render(template: str, init: str, given: Mapping[str, object], family: str = "Debian") -> str:
+    """Return what the template, such as `nat64/nat64d.service.j2`, gives on a host whose init system is `init`.
 
-    `given` comes before the role's own variables. Raises `jinja2.TemplateError`, also for a name that nobody gives.
+    `family` is the distribution, as Ansible calls it. `given` comes before the role's own variables. Raises `jinja2.TemplateError`, also for a name that nobody gives.
     """
-    variables = role_variables(template.partition("/")[0], init) | dict(given)
+    variables = role_variables(template.partition("/")[0], init, family) | dict(given)
     return _environment(variables).get_template(template).render()
 
 
-def role_variables(role: str, init: str) -> dict[str, object]:
+def role_variables(role: str, init: str, family: str) -> dict[str, object]:
     """Return the variables of a role by name, those in `vars/` over its defaults, and not yet rendered."""
-    found: dict[str, object] = {"platform_os": "debian", "platform_init": init}
-    files = ("defaults/main.yml", "vars/main.yml", "vars/Debian.yml", f"vars/{init}.yml")
+    found: dict[str, object] = {"platform_os": family.lower(), "platform_init": init}
+    files = ("defaults/main.yml", "vars/main.yml", f"vars/{family}.yml", f"vars/{init}.yml")
     for file in (PROJECT / "roles" / role / name for name in files):
         if file.exists():
             found |= yaml.safe_load(file.read_text(encoding="utf-8")) or {}

@@ -12,7 +12,7 @@ import pytest
 
 from lab.platforms import platform_named
 from lab.running import Lab
-from tests.packages.gateway_host import GatewayHost
+from tests.packages.gateway_host import DebianHost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,12 +55,12 @@ def build(directory: Path, *options: str) -> Path:
 
 
 @pytest.fixture(scope="module", params=["debian12", "debian13"])
-def host(request: pytest.FixtureRequest) -> Iterator[GatewayHost]:
+def host(request: pytest.FixtureRequest) -> Iterator[DebianHost]:
     """A bare gateway that forwards and masquerades."""
     lab = Lab(NAME, platform_named(request.param))
     try:
         lab.up()
-        gateway = GatewayHost(lab)
+        gateway = DebianHost(lab)
         gateway.make_it_a_gateway()
         yield gateway
     finally:

@@ -1,4 +1,4 @@
-"""A bare Debian gateway in a booted lab, and what a person does on it by hand."""
+"""A bare gateway in a booted lab, and what a person does on it by hand."""
 
 from __future__ import annotations
 
@@ -72,20 +72,17 @@ class GatewayHost:
         shutil.copyfile(package, self.path(name))
         return name
 
-    def apt(self, *words: str) -> str:
-        """Run apt-get without questions."""
-        return self.must(
-            *("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--yes", "--no-install-recommends", *words)
-        )
+    def install(self, *packages: str) -> str:
+        """Install packages of the distribution's own."""
+        raise NotImplementedError
 
     def routes(self) -> str:
         """Return its routes, without the time that some of them have left."""
         return self.must("sh", "-c", "{ ip -4 route; ip -6 route; } | sed 's/ expires [0-9]*sec//'")
 
     def make_it_a_gateway(self) -> None:
-        """Do what README.Debian says beside the configs: forward, and masquerade the pool."""
-        self.apt("update")
-        self.apt("install", "nftables")
+        """Do what is left to do beside the configs: forward, and masquerade the pool."""
+        self.install("nftables")
         self.must("sysctl", "-q", "-w", *SYSCTLS)
         self.must("nft", MASQUERADE)
 
@@ -119,20 +116,60 @@ class GatewayHost:
         said: dict[str, Any] = json.loads(self.must("nat64ctl", "status", daemon, "--json"))[daemon]
         return said
 
-    def is_active(self, unit: str) -> bool:
-        """Tell whether a unit of systemd is active."""
-        return self.run("systemctl", "is-active", "--quiet", unit).returncode == 0
-
     def tun(self) -> str:
         """Return the number of the TUN's interface, nothing where there is none."""
         return self.run("cat", "/sys/class/net/nat64/ifindex").stdout.strip()
-
-    def state(self) -> str:
-        """Return what dpkg says of the package: `install ok installed`, say."""
-        return self.run("dpkg-query", "--show", "--showformat=${Status}", "nat64").stdout
 
     def left(self) -> list[str]:
         """Return every file of ours outside /root and /usr/share/doc, whoever made it."""
         places = ("/etc", "/usr", "/var/lib/nat64", "/var/log", "/run", "/var/lib/systemd")
         found = self.run("find", *places, "-xdev", "(", "-name", "*nat64*", "-o", "-name", "*dns64*", ")")
         return [line for line in found.stdout.splitlines() if "/dpkg/" not in line]
+
+
+class DebianHost(GatewayHost):
+    """One with apt and systemd."""
+
+    def apt(self, *words: str) -> str:
+        """Run apt-get without questions."""
+        return self.must(
+            *("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--yes", "--no-install-recommends", *words)
+        )
+
+    def install(self, *packages: str) -> str:
+        """Install Debian's packages, by the lists as they are now."""
+        self.apt("update")
+        return self.apt("install", *packages)
+
+    def is_active(self, unit: str) -> bool:
+        """Tell whether a unit of systemd is active."""
+        return self.run("systemctl", "is-active", "--quiet", unit).returncode == 0
+
+    def state(self) -> str:
+        """Return what dpkg says of the package: `install ok installed`, say."""
+        return self.run("dpkg-query", "--show", "--showformat=${Status}", "nat64").stdout
+
+
+class OpenRCHost(GatewayHost):
+    """One with OpenRC."""
+
+    def is_started(self, service: str) -> bool:
+        """Tell whether a service of OpenRC has started."""
+        return self.run("rc-service", "--quiet", service, "status").returncode == 0
+
+
+class AlpineHost(OpenRCHost):
+    """The stand-in for Alpine."""
+
+    def install(self, *packages: str) -> str:
+        """Install packages, by the lists as they are now."""
+        return self.must("apk", "add", "--update-cache", *packages)
+
+
+class GentooHost(OpenRCHost):
+    """The stand-in for Gentoo."""
+
+    def install(self, *packages: str) -> str:
+        """Install packages, or their next version, by the lists as they are now."""
+        self.must("emerge", "--sync")
+        return self.must("emerge", *packages)

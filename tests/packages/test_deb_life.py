@@ -11,13 +11,13 @@ from tests.packages.gateway_host import LEASES, NAT64_CONF
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.packages.gateway_host import GatewayHost
+    from tests.packages.gateway_host import DebianHost
 
 # Building the root file systems, where they are not cached yet, takes half a minute a release.
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
 
-def test_an_installation_starts_nothing_and_touches_no_route(host: GatewayHost, package: Path) -> None:
+def test_an_installation_starts_nothing_and_touches_no_route(host: DebianHost, package: Path) -> None:
     routes = host.routes()
     host.apt("install", host.carry(package))
     assert host.state() == "install ok installed"
@@ -34,20 +34,20 @@ def test_an_installation_starts_nothing_and_touches_no_route(host: GatewayHost, 
     )
 
 
-def test_a_service_with_the_config_as_installed_does_not_start(host: GatewayHost) -> None:
+def test_a_service_with_the_config_as_installed_does_not_start(host: DebianHost) -> None:
     assert host.run("systemctl", "start", "nat64d").returncode != 0
     assert host.tun() == ""
     host.must("systemctl", "stop", "nat64d", "nat64-tun")
     host.must("systemctl", "reset-failed")
 
 
-def test_with_a_real_config_it_carries_traffic(host: GatewayHost) -> None:
+def test_with_a_real_config_it_carries_traffic(host: DebianHost) -> None:
     host.configure()
     host.must("systemctl", "enable", "--now", "nat64d", "dns64d")
     assert host.carries_traffic()
 
 
-def test_the_units_are_sound_and_the_bundle_is_compiled(host: GatewayHost) -> None:
+def test_the_units_are_sound_and_the_bundle_is_compiled(host: DebianHost) -> None:
     host.must(
         "systemd-analyze", "verify", "--man=no", "nat64d.service", "nat64-tun.service", "dns64d.service"
     )
@@ -55,8 +55,17 @@ def test_the_units_are_sound_and_the_bundle_is_compiled(host: GatewayHost) -> No
     assert host.must("sh", "-c", f"ls {program}/__pycache__").count("nat64d.") >= 1
 
 
+def test_when_debians_python_becomes_another_the_bundle_is_compiled_for_it(host: DebianHost) -> None:
+    compiled = "/usr/lib/nat64/current/lib/nat64/commands/__pycache__"
+    host.must("py3clean", "-p", "nat64")
+    assert host.run("ls", compiled).returncode != 0
+    # As py3compile's own package calls it from its postinst: what is to be done, from which version, to which.
+    host.must("/usr/share/python3/runtime.d/nat64.rtupdate", "rtupdate", "python3.10", "python3.11")
+    assert "nat64d." in host.must("ls", compiled)
+
+
 def test_an_upgrade_keeps_configs_leases_tun_and_the_dns64_process(
-    host: GatewayHost, package: Path, next_package: Path
+    host: DebianHost, package: Path, next_package: Path
 ) -> None:
     before = (host.tun(), host.leases(), host.status("dns64d")["pid"])
     assert before[1]
@@ -73,7 +82,7 @@ def test_an_upgrade_keeps_configs_leases_tun_and_the_dns64_process(
     assert (host.tun(), host.leases(), host.status("dns64d")["pid"]) == before
 
 
-def test_an_upgrade_beside_a_wrong_config_leaves_what_runs(host: GatewayHost, next_package: Path) -> None:
+def test_an_upgrade_beside_a_wrong_config_leaves_what_runs(host: DebianHost, next_package: Path) -> None:
     config = host.path("/etc/nat64/nat64.conf")
     config.write_text("no-such-directive\n")
     running = host.must("systemctl", "show", "--property=MainPID", "nat64d")
@@ -87,7 +96,7 @@ def test_an_upgrade_beside_a_wrong_config_leaves_what_runs(host: GatewayHost, ne
 
 
 def test_a_dpkg_that_was_killed_while_it_unpacked_is_finished_by_a_second_run(
-    host: GatewayHost, package: Path
+    host: DebianHost, package: Path
 ) -> None:
     name = host.carry(package)
     host.apt("remove", "nat64")
@@ -100,7 +109,7 @@ def test_a_dpkg_that_was_killed_while_it_unpacked_is_finished_by_a_second_run(
 
 
 def test_a_dpkg_that_was_killed_while_it_configured_is_finished_by_a_second_run(
-    host: GatewayHost, next_package: Path
+    host: DebianHost, next_package: Path
 ) -> None:
     name = host.carry(next_package)
     # What the package's script calls kills dpkg in its midst.
@@ -115,7 +124,7 @@ def test_a_dpkg_that_was_killed_while_it_configured_is_finished_by_a_second_run(
     assert host.version("nat64d") == host.version("dns64d") == "999.0"
 
 
-def _install_once_more(host: GatewayHost, name: str) -> None:
+def _install_once_more(host: DebianHost, name: str) -> None:
     host.must("dpkg", "--install", name)
     assert host.state() == "install ok installed"
     host.must("apt-get", "check")
@@ -126,7 +135,7 @@ def _install_once_more(host: GatewayHost, name: str) -> None:
     assert host.carries_traffic()
 
 
-def test_removing_stops_all_and_keeps_configs_and_leases(host: GatewayHost) -> None:
+def test_removing_stops_all_and_keeps_configs_and_leases(host: DebianHost) -> None:
     host.apt("remove", "nat64")
     assert host.tun() == ""
     assert host.run("pgrep", "-f", "nat64d|dns64d").stdout == ""
@@ -135,7 +144,7 @@ def test_removing_stops_all_and_keeps_configs_and_leases(host: GatewayHost) -> N
     assert host.run("test", "-e", "/usr/lib/nat64").returncode != 0
 
 
-def test_installed_again_it_goes_on_with_its_configs_and_leases(host: GatewayHost, package: Path) -> None:
+def test_installed_again_it_goes_on_with_its_configs_and_leases(host: DebianHost, package: Path) -> None:
     leases = host.must("cat", LEASES)
     host.apt("install", host.carry(package))
     host.must("systemctl", "start", "nat64d", "dns64d")
@@ -145,7 +154,7 @@ def test_installed_again_it_goes_on_with_its_configs_and_leases(host: GatewayHos
     }
 
 
-def test_purging_leaves_nothing_but_the_users(host: GatewayHost) -> None:
+def test_purging_leaves_nothing_but_the_users(host: DebianHost) -> None:
     host.apt("purge", "nat64")
     assert host.left() == []
     assert host.run("test", "-e", "/etc/nat64").returncode != 0
@@ -156,7 +165,7 @@ def test_purging_leaves_nothing_but_the_users(host: GatewayHost) -> None:
     )
 
 
-def test_after_a_purge_it_can_be_installed_anew(host: GatewayHost, package: Path) -> None:
+def test_after_a_purge_it_can_be_installed_anew(host: DebianHost, package: Path) -> None:
     host.apt("install", host.carry(package))
     host.configure()
     host.must("systemctl", "enable", "--now", "nat64d", "dns64d")

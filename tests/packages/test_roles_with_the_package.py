@@ -13,12 +13,12 @@ from tests.packages.conftest import NAME
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.packages.gateway_host import GatewayHost
+    from tests.packages.gateway_host import DebianHost
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
 
-def test_the_roles_set_up_a_gateway_whose_program_is_the_package(host: GatewayHost, package: Path) -> None:
+def test_the_roles_set_up_a_gateway_whose_program_is_the_package(host: DebianHost, package: Path) -> None:
     playbook = "tests/packages/package_play.yml"
     by_package = {"bundle_install_method": "package", "bundle_package": str(package)}
     first = play(NAME, playbook, **by_package)

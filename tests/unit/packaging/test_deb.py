@@ -1,4 +1,4 @@
-"""The Debian package's files, which need none of Debian's tools: rendered, and true to the roles and to the commands."""
+"""The Debian package's own files, which need none of Debian's tools, true to the roles and to the commands."""
 
 from __future__ import annotations
 
@@ -11,50 +11,16 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from tests.unit.roles.rendering import checked
-from tests.unit.roles.rendering import render as render_by_ansible
-
 PROJECT = Path(__file__).parents[3]
 sys.path.insert(0, str(PROJECT / "packaging"))  # its scripts import one another from there
 
 import build_bundle  # noqa: E402
 import build_deb  # noqa: E402
+from building import CannotBuild  # noqa: E402
 from debian_copyright import copyright_file  # noqa: E402
+from manuals import MANUALS  # noqa: E402
 
 LOCK = PROJECT / "packaging" / "bundle.lock"
-
-
-@pytest.mark.parametrize(("path", "template", "init"), [(p, *how) for p, how in build_deb.RENDERED.items()])
-def test_the_package_has_what_the_roles_write(path: str, template: str, init: str) -> None:
-    del path
-    variables = {"ansible_managed": build_deb.MANAGED, **build_deb.GIVEN.get(template, {})}
-    assert build_deb.render_file(template, init) == render_by_ansible(template, "Debian", **variables)
-
-
-@pytest.mark.parametrize("unit", [path for path in build_deb.RENDERED if path.endswith(".service")])
-def test_units_name_no_file_that_only_the_roles_write(unit: str) -> None:
-    text = build_deb.render_file(*build_deb.RENDERED[unit])
-    named = set(re.findall(r"/etc/\S+", text))
-    assert named <= {"/etc/nat64/nat64.conf", "/etc/nat64/dns64.conf"}
-
-
-@pytest.mark.parametrize(("config", "command"), [("nat64", "nat64d"), ("dns64", "dns64d")])
-def test_a_config_as_installed_sets_nothing_and_starts_nothing(
-    config: str, command: str, tmp_path: Path
-) -> None:
-    text = build_deb.example_configs()[f"etc/nat64/{config}.conf"]
-    assert all(line.startswith("#") or not line for line in text.splitlines())
-    status, said = checked(command, text, tmp_path)
-    assert status == 2
-    assert said
-
-
-@pytest.mark.parametrize(("config", "command"), [("nat64", "nat64d"), ("dns64", "dns64d")])
-def test_a_config_as_installed_is_right_once_its_comments_are_taken_away(
-    config: str, command: str, tmp_path: Path
-) -> None:
-    text = build_deb.example_configs()[f"etc/nat64/{config}.conf"]
-    assert checked(command, re.sub(r"(?m)^#(?=\S)", "", text), tmp_path) == (0, "")
 
 
 @pytest.mark.parametrize("user", ["nat64", "dns64"])
@@ -77,7 +43,7 @@ def test_the_package_makes_the_users_that_the_roles_make(user: str) -> None:
     ],
 )
 def test_a_manual_page_has_every_option_and_command(command: str, manual: str) -> None:
-    page = (PROJECT / build_deb.MANUALS[manual]).read_text()
+    page = (PROJECT / MANUALS[manual]).read_text()
     program = Path(sys.executable).with_name(command)
     said = subprocess.run([program, "--help"], check=True, capture_output=True, text=True).stdout
     words = set(re.findall(r"^  (?:  )?(-[-\w]+|[a-z][-a-z]+)\b", said, re.MULTILINE))
@@ -104,19 +70,18 @@ def test_the_copyright_file_has_every_package_of_the_lock() -> None:
         assert re.search(r"^License: \S+", own, re.MULTILINE)
 
 
-def test_development_versions_are_older_than_their_release_to_debian(tmp_path: Path) -> None:
-    package = tmp_path / "lib/nat64"
-    package.mkdir(parents=True)
-    for said, version in [("0.1.0", "0.1.0"), ("0.2.0.dev3", "0.2.0~dev3"), ("1.0rc1", "1.0~rc1")]:
-        (package / "__init__.py").write_text(f'__version__ = "{said}"\n')
-        assert build_deb.bundled_version(tmp_path) == version
+@pytest.mark.parametrize(
+    ("python", "debian"), [("0.1.0", "0.1.0"), ("0.2.0.dev3", "0.2.0~dev3"), ("1.0rc1", "1.0~rc1")]
+)
+def test_development_versions_are_older_than_their_release_to_debian(python: str, debian: str) -> None:
+    assert build_deb.debian_version(python) == debian
 
 
 def test_without_a_tool_the_build_says_which_package_brings_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(build_deb.CannotBuild, match="apt-get install debhelper dpkg-dev pandoc"):
+    with pytest.raises(CannotBuild, match="apt-get install debhelper dpkg-dev pandoc"):
         build_deb.check_tools()
 
 

@@ -1,10 +1,11 @@
 # What the stand-ins for apk and emerge have in common: packages of the lab's own kind, which lab/stand_in_packages.py
-# makes of Debian's. A package is a tar archive of files; `.install` in it is a script that runs once it is unpacked.
-# The index has a line for each: NAME|VERSION|SHA256|FILE|NAMES OF WHAT IT NEEDS|DESCRIPTION
-# The database has a directory for each that is installed: version, needs, description, files, checksums (of /etc).
+# makes of Debian's. A package is a tar archive of files; `.install` in it is a script that runs once it is unpacked, and
+# `.scripts/` has those of apk's times: {pre,post}-{install,upgrade,deinstall}.
+# The index has a line for each: NAME|VERSION|SHA256|FILE|NAMES OF WHAT IT NEEDS|DESCRIPTION|NAMES OF WHAT BRINGS IT ALONG
+# The database has a directory for each that is installed: version, needs, description, files, checksums (of /etc), scripts.
 # Sourced by a POSIX shell (busybox ash, dash, bash), which sets
 #   database     directory of what is installed, and of the index
-#   repository   where the index and the archives are
+#   repository   where the index and the archives are: addresses, or directories of this host
 #   new_suffix   what a new configuration file is called beside one that is there already
 # and which may have a function restore_file, called with each file that was removed.
 
@@ -22,23 +23,43 @@ version_of() {
     cat "$database/installed/$1/version"
 }
 
-# The field of a package in the index: 2 version, 3 digest, 4 file, 5 needs, 6 description.
+# The field of a package in the index: 2 version, 3 digest, 4 file, 5 needs, 6 description, 7 what brings it along.
 indexed() {
     awk -F '|' -v name="$1" -v field="$2" '$1 == name { print $field; found = 1 } END { exit !found }' "$index"
 }
 
 fetch() {
-    wget -q -T 10 -O "$2" "$1" 2>/dev/null
+    case $1 in
+        /*) cp "$1" "$2" 2>/dev/null ;;
+        *) wget -q -T 10 -O "$2" "$1" 2>/dev/null ;;
+    esac
 }
 
+# From then on the index says where each file is, not only what it is called.
 update_index() {
     mkdir -p "$database"
-    if fetch "$repository/index" "$index.part"; then
-        mv "$index.part" "$index"
-    else
-        rm -f "$index.part"
-        return 1
-    fi
+    : > "$index.part"
+    for each in $repository; do
+        if ! fetch "$each/index" "$index.one"; then
+            rm -f "$index.part" "$index.one"
+            return 1
+        fi
+        awk -F '|' -v OFS='|' -v at="$each" '{ $4 = at "/" $4; print }' "$index.one" >> "$index.part"
+    done
+    rm -f "$index.one"
+    mv "$index.part" "$index"
+}
+
+# What comes along when all of what brings it is there or in the list: NAMES
+brought_along_by() {
+    { installed_names; echo "$*" | tr ' ' '\n'; } | awk -F '|' '
+        FNR == NR { there[$1] = 1; next }
+        $7 != "" && !($1 in there) {
+            count = split($7, list, " ")
+            for (i = 1; i <= count; i++) if (!(list[i] in there)) next
+            print $1
+        }
+    ' - "$index"
 }
 
 # What has to be installed for the named packages, the needed ones first; all of it, installed or not.
@@ -98,10 +119,16 @@ install_package() {
     part=$database/part
     rm -rf "$part"
     mkdir -p "$part/tree" "$database/installed"
-    fetch "$repository/$(indexed "$name" 4)" "$part/archive" || return 1
+    file=$(indexed "$name" 4)
+    # The index that the image has says no more than the name.
+    case $file in */*) ;; *) file=${repository%% *}/$file ;; esac
+    fetch "$file" "$part/archive" || return 1
     echo "$(indexed "$name" 3)  $part/archive" | sha256sum -c >/dev/null 2>&1 || return 1
     tar -xzf "$part/archive" -C "$part/tree"
     [ ! -e "$part/tree/.install" ] || mv "$part/tree/.install" "$part/install"
+    [ ! -e "$part/tree/.scripts" ] || mv "$part/tree/.scripts" "$part/scripts"
+    moment=install
+    ! is_installed "$name" || moment=upgrade
     (cd "$part/tree" && find . ! -type d) | sed 's/^\.//' | sort > "$part/files"
     (cd "$part/tree" && find . -type d) | sed 's/^\.//; /^$/d' | sort > "$part/directories"
     grep '^/etc/' "$part/files" | while read -r file; do
@@ -117,11 +144,31 @@ install_package() {
     while read -r file; do
         [ ! -L "$file" ] || rm "$file"
     done < "$part/files"
+    run_script "$part/scripts/pre-$moment"
     cp -a "$part/tree/." / || return 1
+    remove_stale "$name" "$part/files"
     [ ! -e "$part/install" ] || sh "$part/install" || return 1
+    run_script "$part/scripts/post-$moment"
     rm -rf "$part/tree" "$part/archive" "$part/install" "$database/installed/$name"
     case $name in */*) mkdir -p "$database/installed/${name%/*}" ;; esac
     mv "$part" "$database/installed/$name"
+}
+
+# What a script of apk's says is shown; that it fails stops nothing.
+run_script() {
+    [ ! -x "$1" ] || "$1" || echo "${1##*/}: script failed" >&2
+}
+
+# Remove what the installed version has and the next one, whose files a list names, has not: NAME FILES
+remove_stale() {
+    [ -e "$database/installed/$1/files" ] || return 0
+    grep -vxF -f "$2" "$database/installed/$1/files" | while read -r file; do
+        case $file in /etc/*) is_unchanged "$1" "$file" || continue ;; esac
+        rm -f "$file"
+    done
+    sort -r "$database/installed/$1/directories" | while read -r directory; do
+        rmdir "$directory" 2>/dev/null || true # another has files there, or the next version
+    done
 }
 
 # Whether a file of /etc is as its installed package brought it.
@@ -132,6 +179,7 @@ is_unchanged() {
 
 # Remove one package; a configuration file that was changed stays, unless the second argument is `purge`.
 remove_package() {
+    run_script "$database/installed/$1/scripts/pre-deinstall"
     while read -r file; do
         case $file in
             /etc/*) [ "${2:-}" = purge ] || is_unchanged "$1" "$file" || continue ;;

@@ -17,7 +17,8 @@ MAY_IMPORT = {
     "device": {"addressing", "siit", "process"},
     "control": set[str](),
     "process": set[str](),
-    "commands": {"addressing", "siit", "config", "dns64", "device", "control", "process"},
+    "anycast": {"addressing", "device", "process"},
+    "commands": {"addressing", "siit", "config", "dns64", "device", "control", "process", "anycast"},
 }
 DECIDING = ("addressing", "siit")
 IO_MODULES = {"asyncio", "os", "pathlib", "random", "select", "socket", "subprocess", "time", "logging"}

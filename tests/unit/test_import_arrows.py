@@ -15,8 +15,9 @@ MAY_IMPORT = {
     "config": {"addressing"},
     "dns64": {"addressing", "config", "process"},
     "device": {"addressing", "siit", "process"},
-    "control": set[str](),
+    "control": {"addressing", "config"},
     "process": set[str](),
+    "anycast": {"addressing", "device", "process"},
     "discovery": {"addressing"},
     "clat": {"addressing", "device", "discovery", "process"},
     "commands": {
@@ -27,6 +28,7 @@ MAY_IMPORT = {
         "device",
         "discovery",
         "clat",
+        "anycast",
         "control",
         "process",
     },

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 PROJECT = Path(__file__).parents[3]
 
 
-@pytest.mark.parametrize("role", ["nat64", "dns64", "resolver", "router_advertisements"])
+@pytest.mark.parametrize("role", ["nat64", "dns64", "resolver", "router_advertisements", "anycast"])
 def test_every_topic_that_may_be_left_over_has_a_handler(role: str) -> None:
     yaml = YAML(typ="safe")
     # Whatever the init system: each has files of its own.
@@ -27,7 +27,7 @@ def test_every_topic_that_may_be_left_over_has_a_handler(role: str) -> None:
     assert topics <= heard
 
 
-@pytest.mark.parametrize("role", ["nat64", "dns64", "resolver", "router_advertisements"])
+@pytest.mark.parametrize("role", ["nat64", "dns64", "resolver", "router_advertisements", "anycast"])
 def test_what_handlers_did_counts_for_one_use_of_the_role(role: str) -> None:
     """A handler that heeds what another one did would else heed what it did before, in an earlier use."""
     yaml = YAML(typ="safe")

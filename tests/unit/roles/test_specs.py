@@ -16,7 +16,17 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).parents[3]
 ROLES = PROJECT / "roles"
 NAMES = sorted(tasks.parent.parent.name for tasks in ROLES.glob("*/tasks/main.yml"))
-PROMISED = {"bundle", "client", "dns64", "nat44", "nat64", "platform", "resolver", "router_advertisements"}
+PROMISED = {
+    "anycast",
+    "bundle",
+    "client",
+    "dns64",
+    "nat44",
+    "nat64",
+    "platform",
+    "resolver",
+    "router_advertisements",
+}
 # What these leave in variables is for the roles that begin with them; they put nothing on a host that is theirs to take
 # back, and each of their entry points has variables of its own.
 SERVING = {"platform"}

@@ -87,7 +87,11 @@ def units(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a directory with all our units, whose commands of ours stand for any that exists."""
     directory = tmp_path_factory.mktemp("units")
     for template in UNITS:
-        text = re.sub(r"/usr/sbin/(nat64-clat|nat64d|dns64d|nft|radvd)\b", "/bin/true", render(template))
+        text = re.sub(
+            r"/usr/(sbin/(nat64-clat|nat64d|dns64d|nft|radvd)|lib/nat64/current/bin/anycastd)\b",
+            "/bin/true",
+            render(template),
+        )
         (directory / template.name.removesuffix(".j2")).write_text(text)
     return directory
 

@@ -80,6 +80,7 @@ def test_the_image_has_every_file_of_the_package(image: Path) -> None:
     for page in (
         "man8/nat64d.8",
         "man8/dns64d.8",
+        "man8/nat64-clat.8",
         "man1/nat64ctl.1",
         "man5/nat64.conf.5",
         "man5/dns64.conf.5",
@@ -88,7 +89,7 @@ def test_the_image_has_every_file_of_the_package(image: Path) -> None:
 
 
 def test_the_commands_run_by_the_python_that_was_chosen(image: Path) -> None:
-    for command in ("usr/sbin/nat64d", "usr/sbin/dns64d", "usr/bin/nat64ctl"):
+    for command in ("usr/sbin/nat64d", "usr/sbin/dns64d", "usr/sbin/nat64-clat", "usr/bin/nat64ctl"):
         assert (image / command).read_text().startswith("#!/usr/bin/python3.13 -I\n")
     assert list((image / "usr/lib/nat64/current/lib/nat64/commands/__pycache__").iterdir())
 

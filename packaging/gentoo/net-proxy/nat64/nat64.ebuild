@@ -87,10 +87,11 @@ src_install() {
 	insinto /usr/lib
 	doins -r "${tree}"/usr/lib/nat64
 	local bundle=/usr/lib/nat64/$(readlink "${tree}"/usr/lib/nat64/current)
-	fperms 0755 ${bundle}/bin/{nat64d,dns64d,nat64ctl}
+	fperms 0755 ${bundle}/bin/{nat64d,dns64d,nat64-clat,anycastd,nat64ctl}
 	python_optimize "${ED}"${bundle}/lib
 	dosym ../lib/nat64/current/bin/nat64d /usr/sbin/nat64d
 	dosym ../lib/nat64/current/bin/dns64d /usr/sbin/dns64d
+	dosym ../lib/nat64/current/bin/nat64-clat /usr/sbin/nat64-clat
 	dosym ../lib/nat64/current/bin/nat64ctl /usr/bin/nat64ctl
 
 	insinto /etc

@@ -36,7 +36,8 @@ PLACES: Final = (
         )
         for named in ("*nat64*", "*dns64*")
     ),
-    *("etc/bind/named.conf*", "etc/conf.d/net", "etc/conf.d/nftables", "etc/dhcpcd.conf"),
+    *("etc/bind/named.conf*", "etc/frr/daemons", "etc/frr/frr.conf"),
+    *("etc/conf.d/net", "etc/conf.d/nftables", "etc/dhcpcd.conf"),
     *(
         "etc/network/interfaces",
         "usr/bin/nat64ctl",

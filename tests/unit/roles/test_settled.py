@@ -87,7 +87,12 @@ def test_a_record_that_cannot_be_read_counts_for_nothing(root: Path, text: str) 
 
 
 def test_every_file_that_roles_write_below_etc_is_looked_at() -> None:
-    words = "".join(path.read_text() for part in ("vars", "tasks") for path in ROLES.glob(f"*/{part}/*.yml"))
+    words = "".join(
+        path.read_text()
+        for part in ("vars", "tasks")
+        for path in ROLES.glob(f"*/{part}/*.yml")
+        if path.parts[-3] != "client"  # no gateway has it
+    )
     files = set(re.findall(r"(?<![\w/])/etc/[\w./-]*\w(?![\w/{ ]*[{/])", words)) - NOT_LOOKED_AT
     written = {file for file in files if "nat64" in file or "dns64" in file}
     assert written >= {

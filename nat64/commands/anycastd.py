@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import signal
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING, Final
 
 from nat64 import __version__
 from nat64.addressing.prefix import Pref64
-from nat64.anycast.asking import answered
 from nat64.anycast.marks import Marks
-from nat64.anycast.probes import Echo, Query
+from nat64.anycast.rounds import Rounds, Service
 from nat64.anycast.verdict import Verdict
 from nat64.process import event_log, readiness
 from nat64.process.errors import ProcessError
@@ -35,55 +32,6 @@ exit status: 0 all well, 1 it cannot run, 2 wrong usage
 """
 
 
-@dataclass(slots=True)
-class Service:
-    """What is announced as one, and what is known of it."""
-
-    network: IPv6Network
-    verdict: Verdict
-    pinged: tuple[IPv6Address, ...] = ()
-    """For a prefix: the targets in it."""
-
-
-@dataclass(slots=True)
-class Rounds:
-    """The rounds of probes; `options` are those of the command line."""
-
-    options: argparse.Namespace
-    marks: Marks
-    services: list[Service]
-    number: int = field(default=0)
-
-    def go(self) -> None:
-        """Probe every service, and mark those that are up. Raises `OSError` and `ProcessError`."""
-        self.number = (self.number + 1) & 0xFFFF
-        for service in self.services:
-            if not service.pinged:
-                self.marks.take_packets_for(service.network)
-        probes = {service.network: self._probes(service) for service in self.services}
-        good = answered([probe for each in probes.values() for probe in each], self.options.timeout)
-        for service in self.services:
-            if service.verdict.see(good=any(probe in good for probe in probes[service.network])):
-                state = "announced" if service.verdict.up else "withdrawn"
-                log.info(state, extra={"network": service.network})
-                if not service.verdict.up:
-                    self.marks.withdraw(service.network)
-            if service.verdict.up:
-                self.marks.renew(service.network, self.options.hold)
-
-    def withdraw(self) -> None:
-        """Withdraw all that is announced, or was left so by an earlier run. Raises `ProcessError`."""
-        for service in self.services:
-            self.marks.withdraw(service.network)
-
-    def _probes(self, service: Service) -> list[Echo | Query]:
-
-        if service.pinged:
-            return [Echo(target, os.getpid() & 0xFFFF, self.number) for target in service.pinged]
-        within = tuple(self.options.synthesized)
-        return [Query(service.network.network_address, self.options.name, self.number, within)]
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run anycastd; return its exit status."""
     parser = _parser()
@@ -98,17 +46,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-
     event_log.start()
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: ended.set())
     marks = Marks(options.device)
-    rounds = Rounds(options, marks, _services(options))
+    rounds = Rounds(
+        marks=marks,
+        services=_services(options),
+        name=options.name,
+        synthesized=tuple(options.synthesized),
+        timeout=options.timeout,
+        hold=options.hold,
+    )
     try:
         rounds.withdraw()
         readiness.ready()
-        _go_round(rounds, ended)
+        _go_round(rounds, options.interval, ended)
         readiness.stopping()
         rounds.withdraw()
         log.info("withdrawn, draining", extra={"seconds": options.drain})
@@ -121,12 +75,12 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _go_round(rounds: Rounds, ended: threading.Event) -> None:
+def _go_round(rounds: Rounds, interval: float, ended: threading.Event) -> None:
     """Go round until told to end. A TUN that is not there, as while it is made anew, is waited for."""
     due = time.monotonic()
     told = ""
     while not ended.wait(max(0.0, due - time.monotonic())):
-        due = max(due + rounds.options.interval, time.monotonic())
+        due = max(due + interval, time.monotonic())
         try:
             rounds.go()
             told = ""

@@ -124,6 +124,23 @@ TOPOLOGIES = (
         _HOSTS,
         IN_LINE.links,
     ),
+    Topology(
+        "two-gateways",
+        "two gateways stand between the LAN and the uplink, and are joined by a wire of their own",
+        (*_HOSTS, Host("gateway2", Layer.BASE)),
+        (
+            # lan0 of the client and wan0 of the router are bridges of these: switches that outlive either gateway.
+            (End("client", "port1", "02:00:00:00:01:11"), _CLIENT[1]),
+            (End("client", "port2", "02:00:00:00:01:12"), End("gateway2", "lan0", "02:00:00:00:01:02")),
+            (_UPLINK[0], End("isp", "port1", "02:00:00:00:02:11")),
+            (End("gateway2", "wan0", "02:00:00:00:02:03"), End("isp", "port2", "02:00:00:00:02:12")),
+            (
+                End("gateway", "sync0", "02:00:00:00:07:01"),
+                End("gateway2", "sync0", "02:00:00:00:07:02"),
+            ),
+            *_INTERNET,
+        ),
+    ),
 )
 
 DEFAULT_LAB = "lab"

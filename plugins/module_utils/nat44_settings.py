@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, collapse_addresses, ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from ipaddress import IPv4Address, IPv6Address
+    from ipaddress import IPv6Address
 
 SMALLEST_MSS = 536
 LARGEST_MSS = 65495
@@ -28,6 +28,8 @@ class Settings:
     lan_networks: list[str] = field(default_factory=list)
     uplinks: list[str] = field(default_factory=list)
     pools: list[str] = field(default_factory=list)
+    source: str = ""
+    """The IPv4 address that the pools are masqueraded to; nothing for the uplink's own."""
     clamp_mss: str = ""
     """`rt mtu`, a size in octets, or nothing."""
     port_forwards: list[dict[str, Any]] = field(default_factory=list)
@@ -38,8 +40,8 @@ class Settings:
 
     def rules(self) -> dict[str, Any]:
         """Return what the template needs."""
-        names = ("device", "lan_interfaces", "lan_networks", "uplinks", "pools", "clamp_mss", "port_forwards")
-        return {name: getattr(self, name) for name in names}
+        names = ("device", "lan_interfaces", "lan_networks", "uplinks", "pools", "source", "clamp_mss")
+        return {name: getattr(self, name) for name in (*names, "port_forwards")}
 
 
 def read_settings(  # noqa: PLR0913 - these are the role's variables
@@ -51,6 +53,7 @@ def read_settings(  # noqa: PLR0913 - these are the role's variables
     pool: str,
     further_pools: Sequence[str] = (),
     maps: Sequence[Mapping[str, Any]] = (),
+    source: str = "",
     clamp_mss: object = False,
     port_forwards: Sequence[Mapping[str, Any]] = (),
 ) -> Settings:
@@ -64,6 +67,7 @@ def read_settings(  # noqa: PLR0913 - these are the role's variables
     found.pools = [
         str(each) for each in collapse_addresses([each for each in (network, *others) if each is not None])
     ]
+    _read_source(found, source)
     _read_clamp_mss(found, clamp_mss)
     if not lan_interfaces and not lan_networks:
         found.findings.append(
@@ -150,6 +154,19 @@ def _network(found: Settings, variable: str, text: str, version: int) -> IPv4Net
         found.findings.append(f"{variable}: {text} has bits set after its length; write it as {loose}")
         return None
     return loose
+
+
+def _read_source(found: Settings, text: str) -> None:
+    try:
+        address = IPv4Address(text) if text else None
+    except ValueError:
+        address = None
+    if text and (address is None or address.is_unspecified or address.is_multicast or address.is_loopback):
+        found.findings.append(
+            f"nat44_source: {text}: not an IPv4 address that packets can come from; write one of this gateway's, "
+            "as 198.51.100.4, or leave it empty"
+        )
+    found.source = text
 
 
 def _read_clamp_mss(found: Settings, value: object) -> None:

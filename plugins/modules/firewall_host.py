@@ -53,6 +53,10 @@ options:
     type: list
     elements: dict
     default: []
+  source:
+    description: The IPv4 address that the pools are masqueraded to; nothing for the uplink's own.
+    type: str
+    default: ""
   clamp_mss:
     description: V(false), V(true), or the largest TCP segment in octets.
     type: raw
@@ -240,6 +244,7 @@ def main() -> None:
             "further_pools": {"type": "list", "elements": "str", "default": []},
             "maps": {"type": "list", "elements": "dict", "default": []},
             "port_forwards": {"type": "list", "elements": "dict", "default": []},
+            "source": {"type": "str", "default": ""},
             "clamp_mss": {"type": "raw", "default": False},
             "foreign_firewall": {"type": "str", "choices": ["refuse", "ignore"], "default": "refuse"},
             "table": {"type": "str", "default": "inet nat64_nat44"},
@@ -258,6 +263,7 @@ def main() -> None:
         "pool",
         "further_pools",
         "maps",
+        "source",
         "clamp_mss",
         "port_forwards",
     )

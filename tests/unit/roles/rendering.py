@@ -57,6 +57,7 @@ FACTS: dict[str, Any] = {
             "lan_networks": [],
             "uplinks": ["eth0"],
             "pools": ["192.168.240.0/20"],
+            "source": "",
             "clamp_mss": "",
             "port_forwards": [],
         },

@@ -21,6 +21,7 @@ PROMISED = {
     "bundle",
     "client",
     "dns64",
+    "failover",
     "nat44",
     "nat64",
     "platform",

@@ -181,7 +181,7 @@ def measure(pair: Pair, event: Event) -> str:
 def prepare(lab: Lab) -> None:
     """Boot the lab, and make its gateways one."""
     lab.up()
-    played = play(lab.name, "--inventory=molecule/failover/hosts.yml", "site.yml")
+    played = play(lab.name, "--inventory=molecule/failover/inventory/hosts.yml", "site.yml")
     if played.returncode:
         sys.exit(f"site.yml failed:\n{played.stdout[-4000:]}\n{played.stderr}")
 

@@ -35,6 +35,7 @@ TYPES: dict[str, type | tuple[type, ...]] = {
     "str": str,
     "path": str,
     "int": int,
+    "float": (int, float),
     "bool": bool,
     "list": list,
     "dict": dict,

@@ -57,6 +57,7 @@ UNCHECKABLE = {
     "nat64/modules-load.conf.j2": "a list of modules",
     "nat64/nat64.network.j2": "networkd checks no file before it reads it",
     "nat64/networkmanager.conf.j2": "NetworkManager checks no file before it reads it",
+    "failover/conntrackd.conf.j2": "conntrackd knows no dry run",
     "nat64/sysctl.conf.j2": "sysctl knows no dry run",
     "nat64/tmpfiles.conf.j2": "systemd-tmpfiles knows no dry run before systemd 256",
     "nat44/nftables-drop-in.conf.j2": "a part of a unit",
@@ -88,7 +89,7 @@ def units(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("units")
     for template in UNITS:
         text = re.sub(
-            r"/usr/(sbin/(nat64-clat|nat64d|dns64d|nft|radvd)|lib/nat64/current/bin/anycastd)\b",
+            r"/usr/(sbin/(nat64-clat|nat64d|dns64d|nft|radvd|keepalived|conntrackd)|lib/nat64/current/bin/anycastd)\b",
             "/bin/true",
             render(template),
         )

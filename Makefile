@@ -163,7 +163,8 @@ MOLECULE_VALIDATING := resolver-unbound-validating
 # The long ones first: what is left over at the end is short. The whole gateways show most of what a role alone would.
 MOLECULE := default alpine gentoo dns64
 MOLECULE_ALL := $(sort $(MOLECULE) $(MOLECULE_ROLES)) alpine-diskless debian13 debian-openrc gentoo-systemd \
-  failover one-armed one-armed-advertised several-lans dual-stack delegated-prefix client late-uplink late-uplink@alpine \
+  anycast failover one-armed one-armed-advertised several-lans dual-stack delegated-prefix client late-uplink \
+  late-uplink@alpine \
   nat64-ifupdown nat64-ifupdown@alpine nat64-netifrc nat64-managers \
   router_advertisements-networkd router_advertisements-refused router_advertisements-dnsmasq router_advertisements-kea \
   $(MOLECULE_VALIDATING) $(MOLECULE_VALIDATING:%=%@alpine) $(MOLECULE_VALIDATING:%=%@gentoo) \

@@ -31,6 +31,7 @@ BASE_PACKAGES = (
 PEER_PACKAGES = (
     "bind9-dnsutils",
     "curl",
+    "frr",
     "iperf3",
     "iputils-ping",
     "netcat-openbsd",
@@ -40,7 +41,7 @@ PEER_PACKAGES = (
     "tcpdump",
     "traceroute",
 )
-PEER_SERVICES = ("iperf3", "nginx", "nsd", "radvd")
+PEER_SERVICES = ("frr", "iperf3", "nginx", "nsd", "radvd")
 
 # What the gateway may install from the lab's own repository; apt adds the dependencies.
 REPOSITORY_PACKAGES = (
@@ -50,6 +51,8 @@ REPOSITORY_PACKAGES = (
     "conntrack",
     "conntrackd",
     "curl",
+    "frr",
+    "frr-pythontools",
     "iputils-ping",
     "keepalived",
     "libbpf1",

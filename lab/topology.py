@@ -6,7 +6,7 @@ differs `lab/topologies/TOPOLOGY/HOST/etc/network/interfaces`.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from lab.errors import LabError
@@ -138,6 +138,20 @@ TOPOLOGIES = (
                 End("gateway", "sync0", "02:00:00:00:07:01"),
                 End("gateway2", "sync0", "02:00:00:00:07:02"),
             ),
+            *_INTERNET,
+        ),
+    ),
+    Topology(
+        "anycast",
+        "two gateways, gateway and gateway2, behind a router (host isp) that shares hosts out over them",
+        (
+            *(replace(host, services=("frr",)) if host.name == "isp" else host for host in _HOSTS),
+            Host("gateway2", Layer.BASE),
+        ),
+        (
+            (_CLIENT[0], End("isp", "lan0", "02:00:00:00:01:01")),
+            (End("gateway", "lan0", "02:00:00:00:02:02"), End("isp", "gw1", "02:00:00:00:02:01")),
+            (End("gateway2", "lan0", "02:00:00:00:07:02"), End("isp", "gw2", "02:00:00:00:07:01")),
             *_INTERNET,
         ),
     ),

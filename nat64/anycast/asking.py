@@ -43,6 +43,8 @@ def _sent(probe: Echo | Query) -> socket.socket:
         address = (str(probe.target), 0)
     else:
         channel = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        # Which clients dns64d answers is its owner's choice; the host itself always, by this address.
+        channel.bind(("::1", 0))
         address = (str(probe.server), _DNS_PORT)
     channel.setblocking(False)
     with contextlib.suppress(OSError):  # no route: the probe has failed

@@ -32,10 +32,11 @@ options:
     type: list
     elements: path
     default: []
-  program:
-    description: The path of FRR's B(vtysh).
-    type: path
-    default: /usr/bin/vtysh
+  programs:
+    description: The paths of FRR's programs that the role uses.
+    type: list
+    elements: path
+    default: [/usr/bin/vtysh]
   manage_packages:
     description: Whether the role installs FRR.
     type: bool
@@ -62,7 +63,7 @@ findings:
   type: list
   elements: str
 installed:
-  description: Whether FRR is there.
+  description: Whether FRR is there, with all that the role uses.
   returned: always
   type: bool
 present:
@@ -108,7 +109,7 @@ def main() -> None:
             "frr_config": {"type": "path", "required": True},
             "signature": {"type": "str", "required": True},
             "traces": {"type": "list", "elements": "path", "default": []},
-            "program": {"type": "path", "default": "/usr/bin/vtysh"},
+            "programs": {"type": "list", "elements": "path", "default": ["/usr/bin/vtysh"]},
             "manage_packages": {"type": "bool", "default": True},
             **APPLIED,
         },
@@ -116,15 +117,17 @@ def main() -> None:
     )
     given = module.params
     _, addresses, _ = module.run_command(["ip", "-6", "-o", "address"])
-    installed = Path(given["program"]).exists()
+    missing = [program for program in given["programs"] if not Path(program).exists()]
     found = findings(given["settings"], addresses)
     if given["settings"]["peers"]:
         found += foreign(Path(given["frr_config"]), given["signature"])
-        if not installed and not given["manage_packages"]:
-            found.append("anycast_manage_packages: FRR is not there; install it, or let the role do so")
+        if missing and not given["manage_packages"]:
+            found.append(
+                f"anycast_manage_packages: FRR lacks {', '.join(missing)}; install it, or let the role do so"
+            )
     module.exit_json(
         findings=found,
-        installed=installed,
+        installed=not missing,
         present=any(Path(each).exists() for each in given["traces"]),
         left_over=left_over(given["applied"]) if given["settings"]["peers"] else [],
     )

@@ -208,7 +208,7 @@ def _gateway(  # noqa: PLR0917 - its neighbours
         f"data-dir {own}\ncontrol-socket {own}/nat64d.sock\nfast-path off\n"
     )
     (own / "dns64.conf").write_text(
-        f"listen {DNS64}\nallow-query ::/0\nprefix {PREFIX}\nforwarder {SERVER}\nworkers 1\n"
+        f"listen {DNS64}\nallow-query {CLIENT}/128\nprefix {PREFIX}\nforwarder {SERVER}\nworkers 1\n"
         f"control-socket {own}/dns64d.sock\n"
     )
     space.run(str(COMMANDS / "nat64d"), "--mktun", "-c", str(own / "nat64.conf"))

@@ -26,7 +26,7 @@ VOLATILE = re.compile(
     r"""
     /etc/ld\.so\.cache | /etc/\.pwd\.lock | /etc/(passwd|group|shadow|gshadow|subuid|subgid)-
   | /etc/resolv\.conf(\.bak)? | /etc/(adjtime|mtab|\.updated)
-  | .*/__pycache__ | .*/\.ansible | /root/\.(bash|ash|lesshst|python_)\w*
+  | .*/__pycache__ | .*/\.ansible | /root/\.(bash|ash|lesshst|python_|history_frr)\w*
   | /run/(?!nat64|dns64|unbound|radvd) [^/]*
   | /usr/lib/rc/cache | /usr/share/(info/dir|mime|icons|doc|man|locale)
   | /var/(cache|log|tmp|spool) | /var/lib/(apt|dpkg|apk|dhcpcd|portage|logrotate|private|urandom)

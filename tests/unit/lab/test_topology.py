@@ -9,7 +9,16 @@ import pytest
 
 from lab.errors import LabError
 from lab.running import ssh_config
-from lab.topology import IN_LINE, TOPOLOGIES, Topology, checked_lab_name, fleet, topology_named, wiring
+from lab.topology import (
+    IN_LINE,
+    TOPOLOGIES,
+    Layer,
+    Topology,
+    checked_lab_name,
+    fleet,
+    topology_named,
+    wiring,
+)
 
 ROOT = Path(__file__).parents[3]
 
@@ -106,10 +115,15 @@ def test_no_address_is_given_to_two_hosts(topology: Topology) -> None:
 @each_topology
 def test_each_client_without_ipv4_asks_a_name_server_of_its_own_network(topology: Topology) -> None:
     for host in topology.hosts:
-        if host.name in {"gateway", "gateway2", "isp", "internet", "six"}:
+        if host.layer is Layer.BASE or host.name in {"isp", "internet", "six"}:
             continue
         resolv_conf = next(path for path in files(topology, host.name) if path.name == "resolv.conf")
         server = ipaddress.IPv6Address(resolv_conf.read_text(encoding="utf-8").split()[1])
+        if topology.name == "anycast":
+            # It is on no interface: the gateways announce it.
+            router = next(path for path in files(topology, "isp") if path.name == "frr.conf")
+            assert f" permit {server}/128\n" in router.read_text(encoding="utf-8")
+            continue
         own = re.findall(r"address (\S+:\S+)", interfaces(topology, host.name))
         assert any(server in ipaddress.IPv6Interface(address).network for address in own)
         shared = (ROOT / "inventory/examples/failover/group_vars/gateways.yml").read_text(encoding="utf-8")

@@ -24,8 +24,8 @@ class DynamicPool:
 
     The lowest address is never leased, nor those in `excluded` (static maps, the translator's own address).
     `hosts_per_prefix` bounds what one IPv6 network may hold; what is restored is kept beyond that.
-    `revision` grows with each lease made or ended, so that a saver knows when something changed. `observe`, if set,
-    is called with "assigned", "reclaimed" or "forgotten" and the lease; `made`, if set, with each lease that `assign` makes.
+    `revision` grows with each lease made or ended, so that a saver knows when something changed. Each of
+    `observers` is called with "assigned", "reclaimed" or "forgotten" and the lease.
     """
 
     def __init__(
@@ -36,8 +36,7 @@ class DynamicPool:
     ) -> None:
         self.network = network
         self.revision = 0
-        self.observe: Callable[[str, Lease], None] | None = None
-        self.made: Callable[[Lease], None] | None = None
+        self.observers: list[Callable[[str, Lease], None]] = []
         self._base = int(network.network_address)
         self._taken = bytearray(network.num_addresses)
         self._reserved: list[tuple[int, int]] = []  # the first offset, and the one after the last
@@ -105,10 +104,8 @@ class DynamicPool:
             offset = self._offset(oldest.address)
             self._end(oldest, "reclaimed")
         lease = self._start(host, prefix, offset, now)
-        if self.observe is not None:
-            self.observe("assigned", lease)
-        if self.made is not None:
-            self.made(lease)
+        for observe in self.observers:
+            observe("assigned", lease)
         return lease
 
     def of_host(self, host: bytes, prefix: Pref64 | None) -> Lease | None:
@@ -224,5 +221,5 @@ class DynamicPool:
         if self._carrier is not None:
             self._carrier.ended(lease)
         self.revision += 1
-        if self.observe is not None:
-            self.observe(event, lease)
+        for observe in self.observers:
+            observe(event, lease)

@@ -132,7 +132,7 @@ def _new_pool(network: IPv4Network | None, config: NatConfig) -> DynamicPool | N
 
 
 def _observe(pool: DynamicPool, config: NatConfig) -> None:
-    pool.observe = _log_lease if "dyn" in config.log else None
+    pool.observers = [_log_lease] if "dyn" in config.log else []
 
 
 def _log_lease(event: str, lease: Lease) -> None:

@@ -242,7 +242,7 @@ class Nat64d:
     def _announce_leases(self) -> None:
         if self.config.lease_listen is not None:
             for pool in self.translator.address_map.pools:
-                pool.made = self.lease_link.made
+                pool.observers.append(self.lease_link.observe)
 
     def _take_leases(self, told: Sequence[ToldLease]) -> None:
         """Come to the same leases as the gateway that tells of some."""

@@ -95,8 +95,10 @@ class LeaseLink:
         for task in self._tasks:
             task.cancel()
 
-    def made(self, lease: Lease) -> None:
-        """Tell the followers of a new lease."""
+    def observe(self, event: str, lease: Lease) -> None:
+        """Tell the followers of a lease that was assigned; an observer of pools."""
+        if event != "assigned":
+            return
         for feed, there_is_more in self._feeds.items():
             feed.made(lease)
             there_is_more.set()

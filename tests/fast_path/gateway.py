@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING, Final
 
@@ -131,7 +132,7 @@ class Gateway:
         for number, of in enumerate(self.address_map.prefixes):
             if of.pool is None:
                 continue
-            of.pool.observe = lambda event, lease, number=number: self._lease_event(event, lease, number)
+            of.pool.observers.append(partial(self._lease_event, of=number))
             for host in random.sample(HOSTS, 5):
                 of.pool.assign(host, of.prefix, self.now)
         maps = self.program.maps

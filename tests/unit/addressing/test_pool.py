@@ -44,7 +44,7 @@ def test_what_is_reserved_later_ends_only_the_leases_there() -> None:
     pool = DynamicPool(NETWORK, [IPv4Network("192.168.240.1/32")])
     leases = {IPv4Address(lease.address): lease for lease in (taken(pool, n, 0) for n in range(6))}
     told: list[tuple[str, Lease]] = []
-    pool.observe = lambda event, lease: told.append((event, lease))
+    pool.observers.append(lambda event, lease: told.append((event, lease)))
     before = pool.revision
     networks = ["192.168.240.2/32", "192.168.240.2/31", "192.168.240.0/32", "10.0.0.0/8", "192.168.240.8/29"]
     assert pool.reserve(map(IPv4Network, networks)) == 2
@@ -133,7 +133,7 @@ def test_tayga_a_lease_is_forgotten_after_14_days() -> None:
 def test_leases_belong_to_host_and_prefix_and_are_told_when_they_change() -> None:
     pool = DynamicPool(NETWORK)
     events: list[tuple[str, bytes]] = []
-    pool.observe = lambda event, lease: events.append((event, lease.host))
+    pool.observers.append(lambda event, lease: events.append((event, lease.host)))
     for number in range(7):
         taken(pool, number, 0)
     taken(pool, 99, ACTIVE_SECONDS + 1)

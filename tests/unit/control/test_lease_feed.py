@@ -36,7 +36,12 @@ class Gateway:
         self.now = 0.0
         self.use(*range(leases))
         self.feed = LeaseFeed(lambda: self.pool)
-        self.pool.made = self.feed.made
+        self.watch()
+
+    def watch(self) -> None:
+        self.pool.observers.append(
+            lambda event, lease: self.feed.made(lease) if event == "assigned" else None
+        )
 
     def use(self, *numbers: int) -> None:
         for number in numbers:
@@ -86,7 +91,7 @@ def test_those_that_were_used_meanwhile_are_told_again_and_no_others() -> None:
 def test_who_cannot_keep_up_is_told_all_again() -> None:
     gateway = Gateway(0)
     gateway.pool = DynamicPool(IPv4Network("192.168.128.0/17"))
-    gateway.pool.made = gateway.feed.made
+    gateway.watch()
     gateway.hosts_told()
     gateway.use(*range(20_000))
     assert set(gateway.hosts_told()) == {host(number) for number in range(20_000)}

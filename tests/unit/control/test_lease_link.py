@@ -42,7 +42,7 @@ class Gateway:
     def __init__(self, listen: Endpoint, *peers: Endpoint) -> None:
         self.pool = DynamicPool(IPv4Network("192.168.240.0/24"))
         self.link = LeaseLink(listen, peers, lambda: self.pool, self._take, lambda: 0.0)
-        self.pool.made = self.link.made
+        self.pool.observers.append(self.link.observe)
 
     def _take(self, told: Sequence[ToldLease]) -> None:
         for lease in told:
